@@ -149,10 +149,15 @@ signal_postgres() {
 }
 
 kill_postgres() {
-  local pid
+  if ! pg_runs; then return; fi
+  local pid child children
   pid=$(pg_pid)
+  children=$(ps -o pid= --ppid "$pid" || true)
   signal_postgres KILL
   wait_until_gone "$pid" "$pg_home/data"
+  for child in $children; do wait_until_gone "$child" postgres; done
+  # All are gone for certain; a pid that init has not collected yet must not hold up the next start.
+  rm -f "$pg_home/data/postmaster.pid"
 }
 
 # ------------------------------------------------------------------------------------------ Kafka
