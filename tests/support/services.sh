@@ -3,12 +3,15 @@
 # in one folder, gone when stopped. Several folders can run side by side.
 #
 #   services.sh start|stop|status [DIR]            DIR is build/services unless named
+#   services.sh run [DIR] -- COMMAND...            start, run the command with DIR.env set, stop
 #   services.sh ACTION-postgres [DIR]              ACTION: stop start kill pause resume
 #   services.sh ACTION-kafka    [DIR]
 #
 # start   starts what is not running, waits until both answer, and writes DIR.env (KEY=VALUE lines:
 #         UNIQD_BROKERS, UNIQD_POSTGRES, UNIQD_KAFKA_KIND=kafka|mock, UNIQD_SERVICES, UNIQD_SERVICES_DIR).
 # stop    ends both and removes their data and DIR.env; the logs stay in DIR.
+# run     leaves alone what ran before, and leaves all running with KEEP=1; where UNIQD_BROKERS and
+#         UNIQD_POSTGRES are set already, it just runs the command. Its exit code is the command's.
 # stop-X  ends one server cleanly; kill-X ends it at once (SIGKILL); start-X starts it again with the
 #         same port and data; pause-X and resume-X freeze and thaw it.
 # Every action may be repeated without harm.
@@ -157,7 +160,7 @@ kill_postgres() {
   wait_until_gone "$pid" "$pg_home/data"
   for child in $children; do wait_until_gone "$child" postgres; done
   # All are gone for certain; a pid that init has not collected yet must not hold up the next start.
-  rm -f "$pg_home/data/postmaster.pid"
+  rm -f "$pg_home/data/postmaster.pid" "$pg_home"/.s.PGSQL.*
 }
 
 # ------------------------------------------------------------------------------------------ Kafka
@@ -328,12 +331,71 @@ start_all() {
 }
 
 stop_all() {
-  if [ ! -f "$dir/state" ]; then say "nothing runs in $dir"; return; fi
+  if [ ! -f "$dir/state" ]; then return; fi
   end_kafka TERM
   stop_postgres
   case $pg_home in /tmp/uniqd-pg.*) rm -rf "$pg_home" ;; esac
   rm -rf "$dir/kafka-data" "$dir/postgres" "$dir.env" "$dir"/kafka.p* "$dir"/mock.* "$dir/state"
-  say "stopped"
+}
+
+# One action at a time in one folder; descriptor 9 is closed in every server.
+lock() { exec 9>"$dir/lock" && flock 9 && recall; }
+unlock() { exec 9>&-; }
+
+run() {
+  if [ -n "${UNIQD_BROKERS:-}" ] && [ -n "${UNIQD_POSTGRES:-}" ]; then exec "$@"; fi
+  local ours=yes result=0
+  if pg_runs && kafka_runs; then ours=no; fi
+  # In a process group of its own, so that all of it can be ended.
+  child=''
+  trap 'end_run 130' INT
+  trap 'end_run 143' TERM HUP
+  trap 'if [ -n "$child" ]; then kill -TERM -- "-$child" 2>/dev/null || true; fi; end_services' EXIT
+  keep=${KEEP:-}
+  if [ $ours = no ]; then keep=theirs; fi
+  start_all
+  unlock
+  set -m
+  (
+    set -a
+    # shellcheck source=/dev/null
+    . "$dir.env"
+    exec "$@"
+  ) </dev/null &
+  child=$!
+  set +m
+  wait "$child" || result=$?
+  child=''
+  return $result
+}
+
+end_run() {
+  trap '' INT TERM HUP
+  if [ -n "$child" ]; then
+    kill -TERM -- "-$child" 2>/dev/null || true
+    wait "$child" || true
+    child=''
+  fi
+  exit "$1"
+}
+
+end_services() {
+  case $keep in
+    theirs) ;;
+    '') lock && stop_all ;;
+    *) how_to_look ;;
+  esac
+}
+
+how_to_look() {
+  cat >&2 <<EOF
+services: still running, as KEEP asked. To look around:
+  set -a; . $dir.env; set +a
+  psql "\$UNIQD_POSTGRES"                                   the read model
+  kcat -b "\$UNIQD_BROKERS" -L                              the topics
+  kcat -b "\$UNIQD_BROKERS" -C -e -t user-commands          the commands sent
+  make services-stop                                        when done
+EOF
 }
 
 status() {
@@ -343,17 +405,26 @@ status() {
   pg_runs && kafka_runs
 }
 
+usage() { sed -n '5,8p' "$0" | sed 's/^# *//' >&2; exit 2; }
+
 main() {
-  if [ $# -lt 1 ] || [ $# -gt 2 ]; then sed -n '2,9p' "$0" >&2; exit 2; fi
-  dir=$(realpath -m "${2:-$root/build/services}")
+  local action=${1:-}
+  if [ -z "$action" ]; then usage; fi
+  shift
+  dir=$root/build/services
+  if [ $# -gt 0 ] && [ "$1" != -- ]; then dir=$(realpath -m "$1") && shift; fi
+  if [ "$action" = run ]; then
+    if [ "${1:-}" != -- ] || [ $# -lt 2 ]; then usage; fi
+    shift
+  elif [ $# -gt 0 ]; then
+    usage
+  fi
   mkdir -p "$dir"
-  # One action at a time in one folder; descriptor 9 is closed in every server.
-  exec 9>"$dir/lock"
-  flock 9
-  recall
-  case $1 in
+  lock
+  case $action in
     start) start_all ;;
     stop) stop_all ;;
+    run) run "$@" ;;
     status) status ;;
     start-postgres) known; start_postgres; write_env ;;
     stop-postgres) known; stop_postgres ;;
@@ -365,7 +436,7 @@ main() {
     kill-kafka) known; restartable; end_kafka KILL ;;
     pause-kafka) known; signal_kafka STOP ;;
     resume-kafka) known; signal_kafka CONT ;;
-    *) sed -n '2,9p' "$0" >&2; exit 2 ;;
+    *) usage ;;
   esac
 }
 
