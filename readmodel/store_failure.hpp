@@ -1,0 +1,24 @@
+#pragma once
+// store_failure.hpp - a failure of the store, as those who must react to it need it.
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace uniqd {
+
+// Thrown by everything that talks to PostgreSQL, and by nothing else. After one, the transaction
+// at hand is over, and whether it took effect is known only by reading the position under lock.
+class StoreFailure : public std::runtime_error {
+ public:
+  // `sqlstate` is empty where the server gave none (no connection, answer lost).
+  StoreFailure(std::string sqlstate, const std::string& text)
+      : std::runtime_error(text), sqlstate_(std::move(sqlstate)) {}
+
+  [[nodiscard]] const std::string& sqlstate() const { return sqlstate_; }
+
+ private:
+  std::string sqlstate_;
+};
+
+}  // namespace uniqd
