@@ -1,0 +1,76 @@
+#include "commands/decide.hpp"
+
+#include <utility>
+
+namespace uniqd {
+namespace {
+
+const Action& action_for(const Policy& policy, std::size_t constraint, Effect effect) {
+  const auto& on_violation = policy.by_constraint[constraint];
+  return effect == Effect::change ? on_violation.change : on_violation.claim;
+}
+
+// The strongest of the event's actions; of equals the first constraint's (R8).
+const Action& strongest_action(const Policy& policy, const Event& event, const Verdict& verdict) {
+  const Action* strongest = nullptr;
+  for (const Contested& contested : verdict.contested) {
+    const Action& action = action_for(policy, contested.constraint, event.effect);
+    if (!strongest || action.kind > strongest->kind) strongest = &action;
+  }
+  return *strongest;
+}
+
+std::vector<Violation> violations_of(const Model& model, const Event& event,
+                                     const Verdict& verdict) {
+  std::vector<Violation> violations;
+  for (const Contested& contested : verdict.contested) {
+    const Constraint& constraint = model.constraints()[contested.constraint];
+    violations.push_back({event.cause, constraint.name, constraint.fields, contested.value,
+                          contested.owner, event.id, event.type, event.partition, event.offset});
+  }
+  return violations;
+}
+
+Compensation opened_by(const Event& event, const Policy& policy, const Action& action,
+                       std::vector<Violation> violations, std::int64_t now_ms) {
+  Compensation compensation;
+  compensation.id = event.cause;
+  compensation.entity = event.entity;
+  const auto field = policy.entity_field.find(event.type);
+  compensation.entity_field = field == policy.entity_field.end() ? "entity" : field->second;
+  compensation.action = action;
+  compensation.event_id = event.id;
+  compensation.correlation_id = event.correlation_id.empty() ? event.id : event.correlation_id;
+  compensation.traceparent = event.traceparent;
+  compensation.partition = event.partition;
+  compensation.offset = event.offset;
+  compensation.decided_at_ms = now_ms;
+  compensation.violations = std::move(violations);
+  return compensation;
+}
+
+}  // namespace
+
+std::optional<CompensationId> decide(const Model& model, const Event& event, const Verdict& verdict,
+                                     const Policy& policy, std::int64_t now_ms,
+                                     Compensations& compensations) {
+  const Entity* entity = model.entity(event.entity);
+  const auto open = entity ? entity->compensation : std::nullopt;
+  if (open && verdict.kind == Verdict::Kind::released) {
+    compensations.end(*open, CompensationState::confirmed);
+  } else if (open && verdict.settles) {
+    compensations.end(*open, CompensationState::resolved);
+  }
+  if (verdict.kind != Verdict::Kind::violating) return std::nullopt;
+
+  const Action& action = strongest_action(policy, event, verdict);
+  auto violations = violations_of(model, event, verdict);
+  if (open) {
+    compensations.add(*open, std::move(violations), action);
+    return std::nullopt;
+  }
+  compensations.open(opened_by(event, policy, action, std::move(violations), now_ms));
+  return event.cause;
+}
+
+}  // namespace uniqd

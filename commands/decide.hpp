@@ -1,0 +1,35 @@
+#pragma once
+// decide.hpp - what to do about a verdict. Pure.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commands/compensation.hpp"
+#include "readmodel/claims.hpp"
+#include "readmodel/event.hpp"
+
+namespace uniqd {
+
+// What the operator wants done, by constraint and effect, and what commands call the entity.
+struct Policy {
+  struct OnViolation {
+    Action claim;
+    Action change;
+  };
+  std::vector<OnViolation> by_constraint;                        // in the order of the constraints
+  std::map<std::string, std::string, std::less<>> entity_field;  // by event type
+};
+
+// Records in `compensations` what follows from the verdict: opened, added to, ended.
+//
+// `now_ms` is the decision's time, since the epoch. Returns the id of a compensation that was
+// opened, for apply(). REQUIRES: the entity's open compensation, if any, is loaded.
+[[nodiscard]] std::optional<CompensationId> decide(const Model& model, const Event& event,
+                                                   const Verdict& verdict, const Policy& policy,
+                                                   std::int64_t now_ms,
+                                                   Compensations& compensations);
+
+}  // namespace uniqd
