@@ -1,0 +1,45 @@
+#include "daemon/command_gate.hpp"
+
+#include <utility>
+
+namespace uniqd {
+
+void CommandGate::set_open(std::vector<Partition> partitions) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (partitions == open_) return;
+    open_ = std::move(partitions);
+    news_ = true;
+  }
+  changed_.notify_all();
+}
+
+void CommandGate::announce() {
+  {
+    const std::lock_guard lock(mutex_);
+    news_ = true;
+  }
+  changed_.notify_all();
+}
+
+void CommandGate::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  changed_.notify_all();
+}
+
+std::vector<Partition> CommandGate::open() const {
+  const std::lock_guard lock(mutex_);
+  return open_;
+}
+
+bool CommandGate::wait(std::chrono::milliseconds wait) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, wait, [this] { return news_ || closed_; });
+  news_ = false;
+  return !closed_;
+}
+
+}  // namespace uniqd

@@ -1,0 +1,37 @@
+#pragma once
+// command_gate.hpp - tells the relay which partitions may send, and when there is something new.
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <vector>
+
+#include "readmodel/identifiers.hpp"
+
+namespace uniqd {
+
+// The loop opens a partition once it has caught up and closes it when the partition goes away or
+// is read anew; commands decided in a closed partition are held back. Thread safe.
+class CommandGate {
+ public:
+  // The partitions that may send are now exactly these.
+  void set_open(std::vector<Partition> partitions);
+  // Something was committed that may have to be sent.
+  void announce();
+  // Wakes and dismisses the waiter for good.
+  void close();
+
+  // What may send now.
+  [[nodiscard]] std::vector<Partition> open() const;
+  // Waits for an announcement or a change since the last wait, at most `wait`; false once closed.
+  bool wait(std::chrono::milliseconds wait);
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Partition> open_;
+  bool news_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace uniqd

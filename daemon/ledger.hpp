@@ -1,0 +1,67 @@
+#pragma once
+// ledger.hpp - seam: durable storage, as the loop needs it. One transaction a batch.
+
+#include <string>
+#include <vector>
+
+#include "commands/compensation.hpp"
+#include "daemon/record_source.hpp"
+#include "readmodel/claims.hpp"
+#include "readmodel/event.hpp"
+#include "readmodel/store_failure.hpp"
+
+namespace uniqd {
+
+// A partition's position moves from what the loop believes to what the batch makes true.
+struct Advance {
+  Partition partition{};
+  std::optional<Offset> expected;  // nothing: never read
+  Offset next;                     // exclusive
+};
+
+// All that one batch changes.
+struct Outcome {
+  ModelChanges model;
+  Compensations::Changes compensations;
+  std::vector<BadEvent> bad_events;
+};
+
+// What the ledger knows of a batch's entities, values and events before the batch.
+struct Loaded {
+  explicit Loaded(const ConstraintSet& constraints) : model(constraints) {}
+  Model model;
+  Compensations compensations;
+};
+
+// The only durable truth: claims, compensations with their outbox, dead letters, positions.
+//
+// A batch is begin, then commit_transaction or abandon; both halves are ONE transaction, which
+// other batches of the same read model wait for. Thread safety: none; one thread owns a ledger
+// and its connection. Everything throws StoreFailure, after which the transaction is over and the
+// next call starts on a fresh connection where the old one is broken.
+class Ledger {
+ public:
+  Ledger() = default;
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+  virtual ~Ledger() = default;
+
+  // The stored positions, read under lock: a transaction of another writer (or our own, its
+  // answer lost) that is still under way is waited for, so the answer is final.
+  virtual std::vector<Position> positions(const std::vector<Partition>& partitions) = 0;
+
+  // Begins the batch's transaction: moves the positions (compare-and-set), then loads all that
+  // `events` touch into `loaded`, which is empty. False: some position is not the expected one,
+  // another writer is at work; the transaction is rolled back.
+  [[nodiscard]] virtual bool begin(const std::vector<Advance>& advances,
+                                   const std::vector<Event>& events, Loaded& loaded) = 0;
+
+  // Writes the outcome and commits, durably where it has compensations.
+  // REQUIRES: begin() returned true, and nothing since.
+  virtual void commit_transaction(const Outcome& outcome) = 0;
+
+  // Rolls back, if a transaction is open. Does not throw.
+  virtual void abandon() noexcept = 0;
+};
+
+}  // namespace uniqd

@@ -1,0 +1,34 @@
+#include "daemon/process_batch.hpp"
+
+namespace uniqd {
+
+std::string_view outcome_name(Verdict::Kind kind) {
+  switch (kind) {
+    case Verdict::Kind::absent:
+      return "absent";
+    case Verdict::Kind::redelivered:
+      return "redelivered";
+    case Verdict::Kind::released:
+      return "released";
+    case Verdict::Kind::unchanged:
+      return "unchanged";
+    case Verdict::Kind::taken:
+      return "taken";
+    case Verdict::Kind::violating:
+      return "violating";
+  }
+  return "unknown";
+}
+
+void process_batch(const std::vector<Event>& events, const Policy& policy, std::int64_t now_ms,
+                   Loaded& loaded, EventCounts& counts) {
+  for (const Event& event : events) {
+    const Verdict verdict = judge(loaded.model, event);
+    const auto opened = decide(loaded.model, event, verdict, policy, now_ms, loaded.compensations);
+    apply(loaded.model, event, verdict, opened);
+    counts.count(event.type, outcome_name(verdict.kind));
+    if (event.key_differs) ++counts.key_mismatches;
+  }
+}
+
+}  // namespace uniqd

@@ -1,0 +1,33 @@
+#pragma once
+// process_batch.hpp - the fold over one batch: judge, decide, apply, event after event. Pure.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "commands/decide.hpp"
+#include "daemon/ledger.hpp"
+#include "readmodel/event.hpp"
+
+namespace uniqd {
+
+// How an event ended, as the metric `events_total{outcome}` names it.
+[[nodiscard]] std::string_view outcome_name(Verdict::Kind kind);
+
+// Events by type and outcome, and records whose key was not their entity.
+struct EventCounts {
+  std::map<std::pair<std::string, std::string>, std::uint64_t> by_type_and_outcome;
+  std::uint64_t key_mismatches = 0;
+
+  void count(const std::string& type, std::string_view outcome) {
+    ++by_type_and_outcome[{type, std::string(outcome)}];
+  }
+};
+
+// Folds `events`, in this order, into `loaded`. REQUIRES: all they touch is loaded.
+// `now_ms` becomes the time of the batch's decisions.
+void process_batch(const std::vector<Event>& events, const Policy& policy, std::int64_t now_ms,
+                   Loaded& loaded, EventCounts& counts);
+
+}  // namespace uniqd
