@@ -102,7 +102,7 @@ struct Source {
 };
 
 struct Commands {
-  std::string topic;  // always set, never that of the source
+  std::string topic = "user-commands";  // never that of the source
   CommandEnvelope envelope = CommandEnvelope::cloudevents;
   KafkaProperties kafka;  // always with bootstrap.servers: as written, else source.brokers
   KafkaPropertyFiles kafka_files;
@@ -132,9 +132,10 @@ struct EventField {
 struct EventRule {
   std::string type;  // the event's type, compared exactly; unique among the rules
   Effect effect = Effect::claim;
-  std::string entity;              // JSON Pointer into the event's data; its last segment names the
-                                   // entity in a command, and is not empty
-  std::vector<EventField> fields;  // in the order of the file; empty for a release, else not
+  std::string entity;  // JSON Pointer into the event's data; its last segment names the
+                       // entity in a command, and is not empty
+  std::vector<EventField>
+      fields;  // in the order of the file; none for a release, some for a change
 
   bool operator==(const EventRule&) const = default;
 };

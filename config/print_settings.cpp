@@ -1,0 +1,199 @@
+#include "config/print_settings.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include "config/checks.hpp"
+#include "config/interpolate.hpp"
+#include "config/not_yet_supported.hpp"
+#include "config/secrets.hpp"
+#include "config/words.hpp"
+
+namespace uniqd::settings {
+namespace {
+
+YAML::Node new_map() { return YAML::Node{YAML::NodeType::Map}; }
+
+YAML::Node flow(YAML::Node node) {
+  node.SetStyle(YAML::EmitterStyle::Flow);
+  return node;
+}
+
+// Leaves out what a file may not say yet.
+void put(YAML::Node& map, std::string_view section, std::string_view name,
+         const std::string& value) {
+  if (not_yet_supported(fmt::format("{}.{}", section, name), value)) return;
+  map[std::string{name}] = escape_dollars(value);
+}
+
+template <typename E>
+std::string word(E value) {
+  return std::string{to_word(value)};
+}
+
+void put_kafka(YAML::Node& map, const KafkaProperties& properties,
+               const KafkaPropertyFiles& files) {
+  if (properties.empty()) return;
+  YAML::Node kafka = new_map();
+  for (const auto& [name, value] : properties) {
+    const auto file = files.find(name);
+    if (file == files.end()) {
+      kafka[name] = escape_dollars(value);
+    } else {
+      kafka[name + "_file"] = escape_dollars(file->second);
+    }
+  }
+  map["kafka"] = kafka;
+}
+
+YAML::Node print(const Source& source) {
+  YAML::Node map = new_map();
+  if (!source.stream.empty()) put(map, "source", "stream", source.stream);
+  put(map, "source", "topic", source.topic);
+  put(map, "source", "brokers", source.brokers);
+  put(map, "source", "group", source.group);
+  put(map, "source", "start", word(source.start));
+  put(map, "source", "sequence", source.sequence);
+  put(map, "source", "envelope", word(source.envelope));
+  const bool plain_in_use =
+      source.envelope == SourceEnvelope::plain || source.envelope == SourceEnvelope::automatic;
+  if (plain_in_use) {
+    YAML::Node plain = new_map();
+    put(plain, "source.plain", "type", source.plain.type);
+    put(plain, "source.plain", "id", source.plain.id);
+    put(plain, "source.plain", "time", source.plain.time);
+    put(plain, "source.plain", "data", source.plain.data);
+    map["plain"] = flow(plain);
+  }
+  put_kafka(map, source.kafka, source.kafka_files);
+  return map;
+}
+
+YAML::Node print(const Commands& commands) {
+  YAML::Node map = new_map();
+  put(map, "commands", "topic", commands.topic);
+  put(map, "commands", "envelope", word(commands.envelope));
+  put_kafka(map, commands.kafka, commands.kafka_files);
+  return map;
+}
+
+YAML::Node print(const ReadModel& readmodel) {
+  YAML::Node map = new_map();
+  if (readmodel.postgres_file.empty()) {
+    put(map, "readmodel", "postgres", readmodel.postgres);
+  } else {
+    put(map, "readmodel", "postgres_file", readmodel.postgres_file);
+  }
+  put(map, "readmodel", "schema", readmodel.schema);
+  put(map, "readmodel", "values", word(readmodel.values));
+  if (!readmodel.values_key_file.empty()) {
+    put(map, "readmodel", "values_key_file", readmodel.values_key_file);
+  }
+  return map;
+}
+
+YAML::Node print(const EventRule& rule) {
+  YAML::Node map = new_map();
+  map["effect"] = word(rule.effect);
+  map["entity"] = escape_dollars(rule.entity);
+  if (rule.effect == Effect::release) return flow(map);
+  YAML::Node fields = new_map();
+  for (const EventField& field : rule.fields) fields[field.name] = escape_dollars(field.pointer);
+  map["fields"] = fields;
+  return flow(map);
+}
+
+YAML::Node print(const Action& action) {
+  YAML::Node map = new_map();
+  map[word(action.kind)] =
+      action.kind == ActionKind::send ? escape_dollars(action.command) : std::string{"true"};
+  map["reason"] = escape_dollars(action.reason);
+  return map;
+}
+
+YAML::Node print(const Constraint& constraint) {
+  YAML::Node map = new_map();
+  YAML::Node fields{YAML::NodeType::Sequence};
+  YAML::Node normalize = new_map();
+  for (const ConstraintField& field : constraint.fields) {
+    fields.push_back(field.name);
+    YAML::Node steps{YAML::NodeType::Sequence};
+    for (const std::string& step : field.normalize) steps.push_back(step);
+    normalize[field.name] = steps;
+  }
+  map["fields"] = flow(fields);
+  map["normalize"] = flow(normalize);
+  if (constraint.on_claim == constraint.on_change) {
+    map["on_violation"] = print(constraint.on_claim);
+  } else {
+    map["on_violation"]["claim"] = print(constraint.on_claim);
+    map["on_violation"]["change"] = print(constraint.on_change);
+  }
+  return map;
+}
+
+YAML::Node print(const Compensation& compensation) {
+  YAML::Node map = new_map();
+  put(map, "compensation", "deadline", duration_text(compensation.deadline));
+  put(map, "compensation", "attempts", fmt::to_string(compensation.attempts));
+  put(map, "compensation", "backoff", fmt::to_string(compensation.backoff));
+  return map;
+}
+
+YAML::Node print(const Safety& safety) {
+  YAML::Node map = new_map();
+  put(map, "safety", "max_violation_share", fmt::to_string(safety.max_violation_share));
+  put(map, "safety", "max_commands_per_minute", fmt::to_string(safety.max_commands_per_minute));
+  return map;
+}
+
+YAML::Node print(const Admin& admin) {
+  const bool ipv6 = admin.host.find(':') != std::string::npos;
+  YAML::Node map = new_map();
+  put(map, "admin", "listen",
+      ipv6 ? fmt::format("[{}]:{}", admin.host, admin.port)
+           : fmt::format("{}:{}", admin.host, admin.port));
+  put(map, "admin", "token_file", admin.token_file);
+  return map;
+}
+
+YAML::Node print(const Log& log) {
+  YAML::Node map = new_map();
+  put(map, "log", "level", word(log.level));
+  put(map, "log", "format", word(log.format));
+  return map;
+}
+
+void put_map(YAML::Node& root, const char* name, const YAML::Node& map) {
+  if (map.size() > 0) root[name] = map;
+}
+
+YAML::Node print(const Settings& settings) {
+  YAML::Node root = new_map();
+  root["mode"] = word(settings.mode);
+  put_map(root, "source", print(settings.source));
+  put_map(root, "commands", print(settings.commands));
+  put_map(root, "readmodel", print(settings.readmodel));
+  for (const EventRule& rule : settings.events) root["events"][rule.type] = print(rule);
+  root["unknown_events"] = word(settings.unknown_events);
+  for (const Constraint& one : settings.constraints) root["constraints"][one.name] = print(one);
+  put_map(root, "compensation", print(settings.compensation));
+  put_map(root, "safety", print(settings.safety));
+  root["on_bad_event"] = word(settings.on_bad_event);
+  put_map(root, "admin", print(settings.admin));
+  put_map(root, "log", print(settings.log));
+  return root;
+}
+
+}  // namespace
+}  // namespace uniqd::settings
+
+namespace uniqd {
+
+std::string print_settings(const Settings& settings) {
+  YAML::Emitter out;
+  out << settings::print(mask_settings(settings));
+  return std::string{out.c_str()} + '\n';
+}
+
+}  // namespace uniqd

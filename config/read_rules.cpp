@@ -1,0 +1,234 @@
+#include "config/read_rules.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/read_word.hpp"
+
+namespace uniqd::settings {
+namespace {
+
+// A key that is a name of the operator's; false, and an error, when it is not one.
+bool check_key(MapReader& map, const std::string& name, Check check) {
+  const auto complaint = check(name, name);
+  if (complaint) map.reading().fail(map.place_of(name), *complaint);
+  return !complaint;
+}
+
+void need(MapReader& map, std::string_view name, std::string_view example) {
+  if (map.has(name)) return;
+  map.reading().fail(map.place(), {fmt::format("has no {}", name), "",
+                                   fmt::format("write e.g. {}: {}", name, example)});
+}
+
+std::vector<EventField> read_event_fields(MapReader map) {
+  std::vector<EventField> fields;
+  for (const std::string& name : map.names()) {
+    EventField field{name, ""};
+    const bool named = check_key(map, name, check_identifier);
+    const bool read = read_text(map, name, field.pointer, check_pointer);
+    if (named && read) fields.push_back(std::move(field));
+  }
+  return fields;
+}
+
+EventRule read_event(MapReader map, std::string type) {
+  EventRule rule;
+  rule.type = std::move(type);
+  need(map, "effect", "claim");
+  need(map, "entity", "/userId");
+  const bool has_effect = read_word(map, "effect", rule.effect);
+  read_text(map, "entity", rule.entity, check_entity_pointer);
+  const bool has_fields = map.has("fields");
+  if (has_fields) rule.fields = read_event_fields(map.map("fields"));
+  if (has_effect && rule.effect == Effect::release && has_fields) {
+    map.reading().fail(map.place_of("fields"),
+                       {"has no meaning with effect: release, which frees everything", "",
+                        "remove it, or write effect: change"});
+  }
+  if (has_effect && rule.effect == Effect::change) need(map, "fields", "{ email: /email }");
+  map.finish();
+  return rule;
+}
+
+bool is_claim(const EventRule& rule) { return rule.effect == Effect::claim; }
+
+void read_events(MapReader& root, std::vector<EventRule>& events) {
+  constexpr std::string_view remedy =
+      "write e.g. UserAdded: { effect: claim, entity: /userId, fields: { email: /email } }";
+  Reading& reading = root.reading();
+  const std::size_t errors_before = reading.error_count();
+  MapReader map = root.map("events");
+  for (const std::string& type : map.names()) {
+    check_key(map, type, check_message_name);
+    events.push_back(read_event(map.map(type), type));
+  }
+  const bool has_claim = std::any_of(events.begin(), events.end(), is_claim);
+  if (!has_claim && reading.error_count() == errors_before) {
+    reading.fail(map.place(), {"has no event with effect: claim", "", std::string{remedy}});
+  }
+}
+
+std::vector<std::string> values_of(const std::vector<Text>& texts) {
+  std::vector<std::string> values;
+  for (const Text& text : texts) values.push_back(text.value);
+  return values;
+}
+
+std::vector<std::string> read_steps(MapReader& map, std::string_view name) {
+  const auto texts = map.texts(name);
+  if (!texts) return {};
+  for (const Text& step : *texts) {
+    if (std::find(normalize_steps.begin(), normalize_steps.end(), step.value) !=
+        normalize_steps.end()) {
+      continue;
+    }
+    const std::string near = nearest_name(step.value, normalize_steps);
+    map.reading().fail(step, {"is not a normalisation step",
+                              joined({normalize_steps.begin(), normalize_steps.end()}),
+                              near.empty() ? "write e.g. normalize: [trim, nfkc, casefold]"
+                                           : fmt::format("did you mean {}?", near)});
+  }
+  return values_of(*texts);
+}
+
+void read_normalize(MapReader& map, std::vector<ConstraintField>& fields) {
+  if (!map.is_map("normalize")) {
+    const std::vector<std::string> steps = read_steps(map, "normalize");
+    for (ConstraintField& field : fields) field.normalize = steps;
+    return;
+  }
+  MapReader by_field = map.map("normalize");
+  for (ConstraintField& field : fields) field.normalize = read_steps(by_field, field.name);
+  by_field.finish();
+}
+
+bool is_named(const ConstraintField& field, std::string_view name) { return field.name == name; }
+
+void read_constraint_fields(MapReader& map, std::vector<ConstraintField>& fields) {
+  need(map, "fields", "[email]");
+  const auto texts = map.texts("fields");
+  if (!texts) return;
+  if (texts->empty()) {
+    map.reading().fail(map.place_of("fields"), {"is empty", "", "write e.g. fields: [email]"});
+  }
+  for (const Text& text : *texts) {
+    const bool twice = std::any_of(fields.begin(), fields.end(),
+                                   [&](const auto& field) { return is_named(field, text.value); });
+    if (const auto complaint = check_identifier("fields", text.value)) {
+      map.reading().fail(text, *complaint);
+    } else if (twice) {
+      map.reading().fail(text, {"is given twice", "", "keep one of the two"});
+    } else {
+      fields.push_back({text.value, {}});
+    }
+  }
+}
+
+// `review: true`, and nothing but true.
+bool read_flag(MapReader& map, ActionKind kind) {
+  const std::string_view name = to_word(kind);
+  return map.has(name) && read_choice(map, name, {"true"}).has_value();
+}
+
+Action read_action(MapReader& map, std::string_view constraint) {
+  constexpr std::string_view kinds = "send | review | alert";
+  Action action;
+  action.reason = fmt::format("This {} is already taken.", constraint);
+  std::vector<std::string> given;
+  for (const auto& word : words(ActionKind{})) {
+    if (map.has(word.text)) given.emplace_back(word.text);
+  }
+  if (given.size() != 1) {
+    map.reading().fail(map.place(),
+                       {given.empty() ? "does not say what to do"
+                                      : fmt::format("says {} at once", fmt::join(given, " and ")),
+                        std::string{kinds}, "write one of them, e.g. send: DeactivateUser"});
+  }
+  read_text(map, "send", action.command, check_message_name);
+  for (const ActionKind kind : {ActionKind::review, ActionKind::alert, ActionKind::detect}) {
+    if (read_flag(map, kind)) action.kind = kind;
+  }
+  read_text(map, "reason", action.reason, check_not_empty);
+  map.finish();
+  return action;
+}
+
+void read_on_violation(MapReader& map, Constraint& constraint) {
+  need(map, "on_violation", "{ send: DeactivateUser }");
+  if (!map.has("on_violation")) return;
+  MapReader actions = map.map("on_violation");
+  if (actions.names().empty() && !map.is_map("on_violation")) return;
+  if (!actions.has("claim") && !actions.has("change")) {
+    constraint.on_claim = read_action(actions, constraint.name);
+    constraint.on_change = constraint.on_claim;
+    return;
+  }
+  need(actions, "claim", "{ send: DeactivateUser }");
+  need(actions, "change", "{ send: RevertUserEmail }");
+  for (const Effect effect : {Effect::claim, Effect::change}) {
+    if (!actions.has(to_word(effect))) continue;
+    MapReader one = actions.map(to_word(effect));
+    Action& action = effect == Effect::claim ? constraint.on_claim : constraint.on_change;
+    if (actions.is_map(to_word(effect))) action = read_action(one, constraint.name);
+  }
+  actions.finish();
+}
+
+bool carries(const EventRule& rule, std::string_view field) {
+  return is_claim(rule) && std::any_of(rule.fields.begin(), rule.fields.end(),
+                                       [&](const EventField& own) { return own.name == field; });
+}
+
+void check_fields_are_carried(MapReader& map, const Constraint& constraint,
+                              const std::vector<EventRule>& events) {
+  for (const ConstraintField& field : constraint.fields) {
+    if (std::any_of(events.begin(), events.end(),
+                    [&](const EventRule& rule) { return carries(rule, field.name); })) {
+      continue;
+    }
+    map.reading().fail(Text{map.place_of("fields"), field.name},
+                       {"is carried by no event with effect: claim", "",
+                        fmt::format("add it to the fields of one, e.g. fields: {{ {}: /{} }}",
+                                    field.name, field.name)});
+  }
+}
+
+void read_constraints(MapReader& root, bool events_are_sound, Settings& settings) {
+  MapReader map = root.map("constraints");
+  const bool readable = !root.has("constraints") || root.is_map("constraints");
+  if (map.names().empty() && readable) {
+    map.reading().fail(map.place(), {"holds no constraint", "",
+                                     "write e.g. email: { fields: [email], on_violation: "
+                                     "{ send: DeactivateUser } }"});
+  }
+  for (const std::string& name : map.names()) {
+    check_key(map, name, check_identifier);
+    MapReader own = map.map(name);
+    Constraint constraint;
+    constraint.name = name;
+    if (map.is_map(name)) {
+      read_constraint_fields(own, constraint.fields);
+      read_normalize(own, constraint.fields);
+      read_on_violation(own, constraint);
+      if (events_are_sound) check_fields_are_carried(own, constraint, settings.events);
+      own.finish();
+    }
+    settings.constraints.push_back(std::move(constraint));
+  }
+}
+
+}  // namespace
+
+void read_rules(MapReader& root, Settings& settings) {
+  read_word(root, "mode", settings.mode);
+  const std::size_t errors_before = root.reading().error_count();
+  read_events(root, settings.events);
+  const bool events_are_sound = root.reading().error_count() == errors_before;
+  read_word(root, "unknown_events", settings.unknown_events);
+  read_constraints(root, events_are_sound, settings);
+  read_word(root, "on_bad_event", settings.on_bad_event);
+}
+
+}  // namespace uniqd::settings
