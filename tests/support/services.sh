@@ -357,9 +357,7 @@ run() {
   unlock
   set -m
   (
-    set -a
-    # shellcheck source=/dev/null
-    . "$dir.env"
+    while IFS= read -r variable; do export "${variable?}"; done <"$dir.env"
     exec "$@"
   ) </dev/null &
   child=$!
