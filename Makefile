@@ -67,7 +67,8 @@ tidy: build ## fail on any finding of clang-tidy
 
 sanitize: packages ## unit and simulation tests with address and undefined-behaviour sanitizers
 	@cmake --preset asan >/dev/null
-	@cmake --build --preset asan
+	@cmake --build --preset asan --target unit_tests \
+	  $(if $(wildcard tests/simulation/CMakeLists.txt),simulation_tests)
 	@tests/support/run_tests.sh build-asan unit simulation
 
 clean: services-stop ## stop the servers and remove everything that was built
