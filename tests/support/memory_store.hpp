@@ -1,0 +1,42 @@
+#pragma once
+// memory_store.hpp - a read model in memory, for tests: what a ledger must keep and what it must
+// refuse. Thread safety: none.
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/ledger.hpp"
+
+namespace uniqd {
+
+// A plain value: a copy is a snapshot.
+class MemoryStore {
+ public:
+  // Loads what `events` touch into `loaded`, which is empty; events of the store's own past that
+  // were found in violation are among it.
+  void load(const std::vector<Event>& events, Loaded& loaded) const;
+
+  // Writes an outcome as a database with its constraints would: what is added must be new, what is
+  // changed or removed must be there. Throws std::logic_error for a broken promise.
+  void apply(const Outcome& outcome);
+
+  // Pending becomes sent, attempts + 1; what has ended stays ended.
+  void mark_sent(const std::vector<CompensationId>& ids);
+
+  std::map<std::string, Entity> entities;
+  std::map<ClaimKey, Claim> claims;
+  std::vector<std::int64_t> claim_counts;  // by constraint, from the outcomes' deltas
+  std::map<CompensationId, Compensation> compensations;
+  std::vector<CompensationId> decided;  // the keys of `compensations` in the order of decision
+  std::set<CompensationId> causes;      // events found in violation
+  std::vector<BadEvent> dead_letters;
+
+ private:
+  void apply_model(const ModelChanges& changes);
+  void apply_claims(const ModelChanges& changes);
+  void apply_compensations(const Compensations::Changes& changes);
+};
+
+}  // namespace uniqd
