@@ -57,6 +57,18 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+// What was probably meant by a name, by a.b or by $.a.b; else an example.
+std::string pointer_for(std::string_view name, std::string_view value) {
+  const bool dotted = any(value, is_letter) && all(value, [](char c) {
+                        return is_letter(c) || is_digit(c) || c == '_' || c == '.' || c == '$';
+                      });
+  if (!dotted) return name == "entity" ? "/userId" : fmt::format("/{}", name);
+  std::string path{value};
+  std::erase(path, '$');
+  std::replace(path.begin(), path.end(), '.', '/');
+  return path.starts_with('/') ? path : '/' + path;
+}
+
 struct Unit {
   std::string_view name;
   std::int64_t milliseconds;
@@ -112,11 +124,9 @@ std::optional<Complaint> check_pointer(std::string_view name, std::string_view v
     legal = legal && i + 1 < value.size() && (value[i + 1] == '0' || value[i + 1] == '1');
   }
   if (legal) return std::nullopt;
-  const bool word =
-      !value.empty() && all(value, [](char c) { return is_letter(c) || is_digit(c); });
   return Complaint{"is not a JSON Pointer",
                    "/name or /name/inner (RFC 6901; ~0 for '~', ~1 for '/')",
-                   for_example(name, word ? fmt::format("/{}", value) : "/userId")};
+                   for_example(name, pointer_for(name, value))};
 }
 
 std::optional<Complaint> check_entity_pointer(std::string_view name, std::string_view value) {

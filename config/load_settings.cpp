@@ -18,7 +18,8 @@ std::optional<YAML::Node> parse(std::string_view text, Reading& reading) {
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string{text});
     if (documents.size() > 1) {
-      reading.fail(Place{}, {"holds more than one YAML document", "", "keep one, without ---"});
+      reading.fail(Place{"", "", documents[1].Mark().line + 1},
+                   {"holds more than one YAML document", "", "keep one, without ---"});
       return std::nullopt;
     }
     if (documents.empty() || documents.front().IsNull()) return YAML::Node{YAML::NodeType::Map};
@@ -33,6 +34,7 @@ std::optional<YAML::Node> parse(std::string_view text, Reading& reading) {
 
 Settings read(MapReader root) {
   Settings settings;
+  if (!root.is_sound()) return settings;
   read_services(root, settings);
   read_rules(root, settings);
   root.finish();

@@ -19,10 +19,11 @@ YAML::Node flow(YAML::Node node) {
   return node;
 }
 
-// Leaves out what a file may not say yet.
+// Leaves out what a file may not say yet, and that it says nothing of it.
 void put(YAML::Node& map, std::string_view section, std::string_view name,
          const std::string& value) {
-  if (not_yet_supported(fmt::format("{}.{}", section, name), value)) return;
+  const std::string key = fmt::format("{}.{}", section, name);
+  if (not_yet_supported(key, value.empty() ? "any" : value)) return;
   map[std::string{name}] = escape_dollars(value);
 }
 

@@ -17,7 +17,7 @@ bool check_key(MapReader& map, const std::string& name, Check check) {
 }
 
 void need(MapReader& map, std::string_view name, std::string_view example) {
-  if (map.has(name)) return;
+  if (map.has(name) || !map.is_sound()) return;
   map.reading().fail(map.place(), {fmt::format("has no {}", name), "",
                                    fmt::format("write e.g. {}: {}", name, example)});
 }
@@ -84,9 +84,9 @@ std::vector<std::string> read_steps(MapReader& map, std::string_view name) {
         normalize_steps.end()) {
       continue;
     }
-    const std::string near = nearest_name(step.value, normalize_steps);
-    map.reading().fail(step, {"is not a normalisation step",
-                              joined({normalize_steps.begin(), normalize_steps.end()}),
+    const auto steps = supported(step.place.key, {normalize_steps.begin(), normalize_steps.end()});
+    const std::string near = nearest_name(step.value, steps);
+    map.reading().fail(step, {"is not a normalisation step", joined(steps),
                               near.empty() ? "write e.g. normalize: [trim, nfkc, casefold]"
                                            : fmt::format("did you mean {}?", near)});
   }
@@ -129,23 +129,29 @@ void read_constraint_fields(MapReader& map, std::vector<ConstraintField>& fields
 // `review: true`, and nothing but true.
 bool read_flag(MapReader& map, ActionKind kind) {
   const std::string_view name = to_word(kind);
-  return map.has(name) && read_choice(map, name, {"true"}).has_value();
+  return map.has(name) && read_choice(map, name, {"true"}, "true").has_value();
+}
+
+// Exactly one of the kinds must be there.
+void check_kind(MapReader& map) {
+  std::vector<std::string> kinds;
+  std::vector<std::string> given;
+  for (const auto& word : words(ActionKind{})) {
+    const std::string key = fmt::format("{}.{}", map.place().key, word.text);
+    if (!supported(key, {"true"}).empty()) kinds.emplace_back(word.text);
+    if (map.has(word.text)) given.emplace_back(word.text);
+  }
+  if (given.size() == 1 || !map.is_sound()) return;
+  map.reading().fail(map.place(),
+                     {given.empty() ? "does not say what to do"
+                                    : fmt::format("says {} at once", fmt::join(given, " and ")),
+                      joined(kinds), "write one of them, e.g. send: DeactivateUser"});
 }
 
 Action read_action(MapReader& map, std::string_view constraint) {
-  constexpr std::string_view kinds = "send | review | alert";
   Action action;
   action.reason = fmt::format("This {} is already taken.", constraint);
-  std::vector<std::string> given;
-  for (const auto& word : words(ActionKind{})) {
-    if (map.has(word.text)) given.emplace_back(word.text);
-  }
-  if (given.size() != 1) {
-    map.reading().fail(map.place(),
-                       {given.empty() ? "does not say what to do"
-                                      : fmt::format("says {} at once", fmt::join(given, " and ")),
-                        std::string{kinds}, "write one of them, e.g. send: DeactivateUser"});
-  }
+  check_kind(map);
   read_text(map, "send", action.command, check_message_name);
   for (const ActionKind kind : {ActionKind::review, ActionKind::alert, ActionKind::detect}) {
     if (read_flag(map, kind)) action.kind = kind;
@@ -159,7 +165,6 @@ void read_on_violation(MapReader& map, Constraint& constraint) {
   need(map, "on_violation", "{ send: DeactivateUser }");
   if (!map.has("on_violation")) return;
   MapReader actions = map.map("on_violation");
-  if (actions.names().empty() && !map.is_map("on_violation")) return;
   if (!actions.has("claim") && !actions.has("change")) {
     constraint.on_claim = read_action(actions, constraint.name);
     constraint.on_change = constraint.on_claim;
@@ -171,7 +176,7 @@ void read_on_violation(MapReader& map, Constraint& constraint) {
     if (!actions.has(to_word(effect))) continue;
     MapReader one = actions.map(to_word(effect));
     Action& action = effect == Effect::claim ? constraint.on_claim : constraint.on_change;
-    if (actions.is_map(to_word(effect))) action = read_action(one, constraint.name);
+    action = read_action(one, constraint.name);
   }
   actions.finish();
 }
@@ -195,10 +200,19 @@ void check_fields_are_carried(MapReader& map, const Constraint& constraint,
   }
 }
 
+Constraint read_constraint(MapReader& map, std::string name) {
+  Constraint constraint;
+  constraint.name = std::move(name);
+  read_constraint_fields(map, constraint.fields);
+  read_normalize(map, constraint.fields);
+  read_on_violation(map, constraint);
+  map.finish();
+  return constraint;
+}
+
 void read_constraints(MapReader& root, bool events_are_sound, Settings& settings) {
   MapReader map = root.map("constraints");
-  const bool readable = !root.has("constraints") || root.is_map("constraints");
-  if (map.names().empty() && readable) {
+  if (map.names().empty() && map.is_sound()) {
     map.reading().fail(map.place(), {"holds no constraint", "",
                                      "write e.g. email: { fields: [email], on_violation: "
                                      "{ send: DeactivateUser } }"});
@@ -206,16 +220,10 @@ void read_constraints(MapReader& root, bool events_are_sound, Settings& settings
   for (const std::string& name : map.names()) {
     check_key(map, name, check_identifier);
     MapReader own = map.map(name);
-    Constraint constraint;
-    constraint.name = name;
-    if (map.is_map(name)) {
-      read_constraint_fields(own, constraint.fields);
-      read_normalize(own, constraint.fields);
-      read_on_violation(own, constraint);
-      if (events_are_sound) check_fields_are_carried(own, constraint, settings.events);
-      own.finish();
+    settings.constraints.push_back(read_constraint(own, name));
+    if (events_are_sound) {
+      check_fields_are_carried(own, settings.constraints.back(), settings.events);
     }
-    settings.constraints.push_back(std::move(constraint));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "config/kafka_properties.hpp"
+#include "config/not_yet_supported.hpp"
 #include "config/read_word.hpp"
 #include "config/secrets.hpp"
 
@@ -78,10 +79,11 @@ void read_kafka(MapReader map, bool may_set_brokers, KafkaProperties& properties
 }
 
 void read_source_topic(MapReader& map, Source& source) {
+  if (!map.is_sound()) return;
   const bool has_topic = map.has("topic");
   if (!map.has("stream") && !has_topic) {
     map.reading().fail(map.place(), {"needs a topic, or a stream to derive it from", "",
-                                     "write e.g. topic: ce-users in it"});
+                                     "write e.g. topic: ce-users under source"});
     return;
   }
   const bool stream_read = read_text(map, "stream", source.stream, check_not_empty);
@@ -158,21 +160,26 @@ void read_postgres(MapReader& map, ReadModel& readmodel) {
   readmodel.postgres = *std::move(content);
 }
 
-void read_values_key(MapReader& map, ReadModel& readmodel) {
+// A secret that nobody types, so there is no reason for a short one.
+std::string read_long_secret(MapReader& map, std::string_view name, std::string& path) {
   constexpr std::size_t bytes_min = 16;
-  auto key = read_secret_file(map, "values_key_file", readmodel.values_key_file);
-  if (!key) return;
-  const Text path{map.place_of("values_key_file"), readmodel.values_key_file};
-  if (readmodel.values != ValueForm::hmac_sha256) {
+  const auto secret = read_secret_file(map, name, path);
+  if (!secret) return "";
+  if (secret->size() < bytes_min) {
     map.reading().fail(
-        path.place, {fmt::format("has no meaning with values: {}", to_word(readmodel.values)), "",
-                     "remove it, or write values: hmac-sha256"});
-  } else if (key->size() < bytes_min) {
-    map.reading().fail(path, {fmt::format("holds a key of {} bytes", key->size()),
-                              fmt::format("{} bytes or more", bytes_min),
-                              "make one with e.g. openssl rand -hex 32"});
+        Text{map.place_of(name), path},
+        {fmt::format("holds a secret of {} bytes", secret->size()),
+         fmt::format("{} bytes or more", bytes_min), "make one with e.g. openssl rand -hex 32"});
   }
-  readmodel.values_key = *std::move(key);
+  return *secret;
+}
+
+void read_values_key(MapReader& map, ReadModel& readmodel) {
+  readmodel.values_key = read_long_secret(map, "values_key_file", readmodel.values_key_file);
+  if (!map.has("values_key_file") || readmodel.values == ValueForm::hmac_sha256) return;
+  map.reading().fail(map.place_of("values_key_file"),
+                     {fmt::format("has no meaning with values: {}", to_word(readmodel.values)), "",
+                      "remove it, or write values: hmac-sha256"});
 }
 
 void read_readmodel(MapReader map, ReadModel& readmodel) {
@@ -211,9 +218,22 @@ void read_safety(MapReader map, Safety& safety) {
   map.finish();
 }
 
+void check_reach(MapReader& map, const Text& listen, const Admin& admin) {
+  if (!admin.token.empty() || is_loopback(admin.host)) return;
+  const bool token_may_help = !not_yet_supported("admin.token_file", "/path");
+  map.reading().fail(listen, {"is reachable from other machines and no token guards it", "",
+                              token_may_help ? "name a token_file, or listen on 127.0.0.1"
+                                             : "listen on 127.0.0.1"});
+}
+
 void read_admin(MapReader map, Admin& admin) {
-  const bool has_token = map.has("token_file");
-  read_text(map, "token_file", admin.token_file);
+  const std::size_t errors_before = map.reading().error_count();
+  // An empty name is how to say that there is none.
+  std::string token_file;
+  if (read_text(map, "token_file", token_file) && !token_file.empty()) {
+    admin.token = read_long_secret(map, "token_file", admin.token_file);
+  }
+  const bool token_is_sound = map.reading().error_count() == errors_before;
   const std::optional<Text> listen = map.text("listen");
   map.finish();
   if (!listen) return;
@@ -226,10 +246,7 @@ void read_admin(MapReader map, Admin& admin) {
   }
   admin.host = address->host;
   admin.port = address->port;
-  if (!is_loopback(admin.host) && (!has_token || admin.token_file.empty())) {
-    map.reading().fail(*listen, {"is reachable from other machines and no token guards it", "",
-                                 "name a token_file, or listen on 127.0.0.1"});
-  }
+  if (token_is_sound) check_reach(map, *listen, admin);
 }
 
 void read_log(MapReader map, Log& log) {

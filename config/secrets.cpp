@@ -17,7 +17,10 @@ bool is_secret_keyword(std::string_view name) {
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-bool is_name_character(char c) { return (c >= 'a' && c <= 'z') || c == '_' || c == '%'; }
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '%';
+}
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -157,6 +160,7 @@ Settings mask_settings(Settings settings) {
   mask_properties(settings.source.kafka);
   mask_properties(settings.commands.kafka);
   settings.readmodel.postgres = mask_postgres(settings.readmodel.postgres);
+  if (!settings.admin.token.empty()) settings.admin.token = secret_mask;
   if (!settings.readmodel.values_key.empty()) settings.readmodel.values_key = secret_mask;
   return settings;
 }

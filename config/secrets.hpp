@@ -17,7 +17,7 @@ std::string mask_postgres(std::string_view connection);
 // Whether the value of a librdkafka property is a secret. Those alone have a `*_file` form.
 bool is_secret_property(std::string_view name);
 
-// The configuration with every secret replaced by the mask, also values_key.
+// The configuration with every secret replaced by the mask, also those read from files.
 Settings mask_settings(Settings settings);
 
 }  // namespace uniqd

@@ -183,6 +183,7 @@ struct Admin {
   std::string host = "127.0.0.1";  // name or address, an IPv6 address without brackets
   std::uint16_t port = 8480;       // 0 takes any free port
   std::string token_file;          // "" for none; needed beyond loopback
+  std::string token;               // what a state-changing call must show, at least 16 bytes, or ""
 
   bool operator==(const Admin&) const = default;
 };

@@ -86,6 +86,7 @@ MapReader::MapReader(Reading& reading, Place place)
 MapReader::MapReader(Reading& reading, const YAML::Node& node, Place place)
     : MapReader{reading, std::move(place)} {
   if (!node.IsMap()) {
+    sound_ = false;
     reading.fail(place_, wrong_kind(node, "a map", "write one `name: value` to a line"));
     return;
   }
@@ -171,8 +172,8 @@ std::optional<std::vector<Text>> MapReader::texts(std::string_view name) {
   for (std::size_t i = 0; i < entry->node.size(); ++i) {
     const YAML::Node item = entry->node[i];
     const std::string index = fmt::format("[{}]", i);
-    // An empty item has no mark of its own.
-    const int line = item.IsScalar() ? item.Mark().line + 1 : place.line;
+    // The mark of an empty item is that of what follows.
+    const int line = item.IsNull() ? place.line : item.Mark().line + 1;
     auto text = scalar(item, {place.key + index, place.name + index, line});
     if (text) result.push_back(*std::move(text));
   }
@@ -219,21 +220,23 @@ bool read_text(MapReader& map, std::string_view name, std::string& out, Check ch
 }
 
 std::optional<std::size_t> read_choice(MapReader& map, std::string_view name,
-                                       const std::vector<std::string>& allowed) {
+                                       const std::vector<std::string>& allowed,
+                                       std::string_view usual) {
   const std::optional<Text> text = map.text(name);
   if (!text) return std::nullopt;
   const auto found = std::find(allowed.begin(), allowed.end(), text->value);
   if (found != allowed.end()) return static_cast<std::size_t>(found - allowed.begin());
 
-  std::vector<std::string> supported;
-  for (const std::string& word : allowed) {
-    if (!not_yet_supported(text->place.key, word)) supported.push_back(word);
-  }
-  const std::string near = nearest_name(text->value, supported);
-  map.reading().fail(
-      *text, {"is not one of the allowed values", joined(supported),
-              fmt::format("write e.g. {}: {}", name, near.empty() ? supported.front() : near)});
+  const std::vector<std::string> choices = supported(text->place.key, allowed);
+  const std::string near = nearest_name(text->value, choices);
+  map.reading().fail(*text, {"is not one of the allowed values", joined(choices),
+                             fmt::format("write e.g. {}: {}", name, near.empty() ? usual : near)});
   return std::nullopt;
+}
+
+std::vector<std::string> supported(std::string_view key, std::vector<std::string> values) {
+  std::erase_if(values, [&](const auto& value) { return not_yet_supported(key, value); });
+  return values;
 }
 
 void read_number(MapReader& map, std::string_view name, int& out, int low, int high) {

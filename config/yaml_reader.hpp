@@ -59,6 +59,10 @@ class MapReader {
   // An empty one.
   MapReader(Reading& reading, Place place);
 
+  // Whether what stands there was a map, or nothing does. Of a reader that is not sound nothing
+  // more should be said.
+  bool is_sound() const { return sound_; }
+
   bool has(std::string_view name);
   bool is_map(std::string_view name);
 
@@ -94,6 +98,7 @@ class MapReader {
 
   Reading* reading_;
   Place place_;
+  bool sound_ = true;
   std::vector<Entry> entries_;
   std::set<std::string, std::less<>> known_;
 };
@@ -105,9 +110,13 @@ std::string joined(const std::vector<std::string>& names);
 // it did.
 bool read_text(MapReader& map, std::string_view name, std::string& out, Check check = check_any);
 
-// Reads one of `allowed`; answers its index.
+// Reads one of `allowed`, of which `usual` is the one to propose; answers its index.
 std::optional<std::size_t> read_choice(MapReader& map, std::string_view name,
-                                       const std::vector<std::string>& allowed);
+                                       const std::vector<std::string>& allowed,
+                                       std::string_view usual);
+
+// Those of `values` that the daemon supports under `key`.
+std::vector<std::string> supported(std::string_view key, std::vector<std::string> values);
 
 // A number from `low` to `high`, both inclusive.
 void read_number(MapReader& map, std::string_view name, int& out, int low, int high);
