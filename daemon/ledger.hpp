@@ -5,19 +5,12 @@
 #include <vector>
 
 #include "commands/compensation.hpp"
-#include "daemon/record_source.hpp"
 #include "readmodel/claims.hpp"
 #include "readmodel/event.hpp"
+#include "readmodel/position.hpp"
 #include "readmodel/store_failure.hpp"
 
 namespace uniqd {
-
-// A partition's position moves from what the loop believes to what the batch makes true.
-struct Advance {
-  Partition partition{};
-  std::optional<Offset> expected;  // nothing: never read
-  Offset next;                     // exclusive
-};
 
 // All that one batch changes.
 struct Outcome {

@@ -7,17 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "readmodel/position.hpp"
 #include "readmodel/record.hpp"
 
 namespace uniqd {
-
-// Where a partition stands. No offset: never read, the configured start applies.
-struct Position {
-  Partition partition{};
-  std::optional<Offset> next_offset;  // exclusive: the next one to read
-
-  bool operator==(const Position&) const = default;
-};
 
 struct PollLimits {
   std::size_t records_max = 1000;

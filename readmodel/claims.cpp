@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "readmodel/digest.hpp"
+#include "readmodel/promise.hpp"
 
 namespace uniqd {
 
@@ -28,8 +29,9 @@ void Model::load_entity(std::string name, Entity entity) {
   entities_.insert_or_assign(std::move(name), Tracked<Entity>{entity, entity});
 }
 
-void Model::load_claim(ClaimKey key, std::string owner) {
-  claims_.insert_or_assign(key, Tracked<std::string>{owner, owner});
+void Model::load_claim(Claim claim) {
+  const ClaimKey key = claim.key;
+  claims_.insert_or_assign(key, Tracked<Claim>{claim, claim});
 }
 
 const Entity* Model::entity(std::string_view name) const {
@@ -39,7 +41,8 @@ const Entity* Model::entity(std::string_view name) const {
 
 const std::string* Model::owner(ClaimKey key) const {
   const auto found = claims_.find(key);
-  return found != claims_.end() && found->second.known ? &*found->second.known : nullptr;
+  promise(!insists_ || found != claims_.end(), "a claim was judged that had not been loaded");
+  return found != claims_.end() && found->second.known ? &found->second.known->owner : nullptr;
 }
 
 void Model::put_entity(std::string_view name, Entity entity) {
@@ -56,8 +59,9 @@ void Model::remove_entity(std::string_view name) {
   if (found != entities_.end()) found->second.known.reset();
 }
 
-void Model::put_claim(ClaimKey key, std::string_view owner) {
-  claims_[key].known = std::string(owner);
+void Model::put_claim(Claim claim) {
+  const ClaimKey key = claim.key;
+  claims_[key].known = std::move(claim);
 }
 
 void Model::remove_claim(ClaimKey key) {
@@ -81,14 +85,17 @@ ModelChanges Model::changes() const {
       changes.entities_changed.emplace_back(name, *entity.known);
     }
   }
-  for (const auto& [key, owner] : claims_) {
-    if (owner.stored == owner.known) continue;
-    if (!owner.known) {
+  changes.claim_count_deltas.resize(constraints_->size());
+  for (const auto& [key, claim] : claims_) {
+    if (claim.stored == claim.known) continue;
+    if (!claim.known) {
       changes.claims_removed.push_back(key);
-    } else if (!owner.stored) {
-      changes.claims_added.emplace_back(key, *owner.known);
+      --changes.claim_count_deltas[claim.stored->constraint];
+    } else if (!claim.stored) {
+      changes.claims_added.push_back(*claim.known);
+      ++changes.claim_count_deltas[claim.known->constraint];
     } else {
-      changes.claims_changed.emplace_back(key, *owner.known);
+      changes.claims_changed.push_back(*claim.known);
     }
   }
   for (const auto& [place, text] : texts_) {
@@ -176,11 +183,11 @@ Verdict judge(const Model& model, const Event& event) {
 
 namespace {
 
-void own(Model& model, std::string_view name, std::optional<ClaimKey>& owned,
-         std::optional<ClaimKey> wanted) {
+void own(Model& model, std::string_view name, std::size_t constraint,
+         std::optional<ClaimKey>& owned, std::optional<ClaimKey> wanted) {
   if (owned == wanted) return;
   if (owned) model.remove_claim(*owned);
-  if (wanted) model.put_claim(*wanted, name);
+  if (wanted) model.put_claim({*wanted, constraint, std::string(name)});
   owned = wanted;
 }
 
@@ -191,7 +198,7 @@ void take(Model& model, std::string_view name, const Entity& before, const Verdi
     const Constraint& constraint = model.constraints()[index];
     const auto wanted = wanted_key(constraint, verdict.parts);
     const bool changed = wanted != wanted_key(constraint, before.parts);
-    if (changed || verdict.settles) own(model, name, after.owned[index], wanted);
+    if (changed || verdict.settles) own(model, name, index, after.owned[index], wanted);
   }
 }
 

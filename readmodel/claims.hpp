@@ -35,6 +35,15 @@ struct Entity {
 [[nodiscard]] std::optional<ClaimKey> wanted_key(const Constraint& constraint,
                                                  const PerSlot<std::optional<ClaimKey>>& parts);
 
+// (constraint, value) held by one entity, its owner.
+struct Claim {
+  ClaimKey key;
+  std::size_t constraint = 0;
+  std::string owner;
+
+  bool operator==(const Claim&) const = default;
+};
+
 // The difference between what was loaded and what is known now: what has to be stored.
 // Every entity and key occurs at most once in the whole struct.
 struct ModelChanges {
@@ -46,9 +55,10 @@ struct ModelChanges {
   std::vector<std::pair<std::string, Entity>> entities_added;
   std::vector<std::pair<std::string, Entity>> entities_changed;
   std::vector<std::string> entities_removed;
-  std::vector<std::pair<ClaimKey, std::string>> claims_added;    // key, owner
-  std::vector<std::pair<ClaimKey, std::string>> claims_changed;  // key, new owner
+  std::vector<Claim> claims_added;
+  std::vector<Claim> claims_changed;  // with the new owner
   std::vector<ClaimKey> claims_removed;
+  std::vector<std::int64_t> claim_count_deltas;  // by constraint
   std::vector<Text> texts;  // ValueForm::plain only; empty text: the entity lacks the value
 
   [[nodiscard]] bool empty() const;
@@ -65,8 +75,12 @@ class Model {
 
   // What the store has. Loading is not a change. REQUIRES: each loaded at most once.
   void load_entity(std::string name, Entity entity);
-  void load_claim(ClaimKey key, std::string owner);
+  void load_claim(Claim claim);
+  // The store was asked, nobody owns it. A later load_claim() of the same key overrides this.
+  void load_absent(ClaimKey key) { claims_.try_emplace(key); }
   void load_cause(CompensationId cause) { causes_.insert(cause); }
+  // From now on asking for a key that was neither loaded nor put is a broken promise.
+  void insist_on_loading() { insists_ = true; }
 
   // Null where absent. Pointers are good until the next mutation.
   [[nodiscard]] const Entity* entity(std::string_view name) const;
@@ -78,7 +92,7 @@ class Model {
 
   void put_entity(std::string_view name, Entity entity);
   void remove_entity(std::string_view name);
-  void put_claim(ClaimKey key, std::string_view owner);
+  void put_claim(Claim claim);
   void remove_claim(ClaimKey key);
   void add_cause(CompensationId cause) { causes_.insert(cause); }
   void put_text(std::string_view entity, std::size_t slot, std::string text);
@@ -102,9 +116,10 @@ class Model {
 
   const ConstraintSet* constraints_;
   ByName<Tracked<Entity>> entities_;
-  boost::unordered_flat_map<ClaimKey, Tracked<std::string>, std::hash<ClaimKey>> claims_;
+  boost::unordered_flat_map<ClaimKey, Tracked<Claim>, std::hash<ClaimKey>> claims_;
   boost::unordered_flat_set<CompensationId, std::hash<CompensationId>> causes_;
   std::map<std::pair<std::string, std::size_t>, std::string> texts_;  // by entity and slot
+  bool insists_ = false;
 };
 
 // A value the event newly wants and another entity owns.

@@ -1,0 +1,75 @@
+#include "daemon/postgres_ledger.hpp"
+
+#include <utility>
+
+#include "commands/compensation_store.hpp"
+#include "readmodel/claim_store.hpp"
+#include "readmodel/position_store.hpp"
+
+namespace uniqd {
+
+PostgresLedger::PostgresLedger(PgTarget target, std::string topic, const ConstraintSet& constraints,
+                               bool keeps_texts, Probe probe)
+    : target_(std::move(target)),
+      topic_(std::move(topic)),
+      constraints_(constraints),
+      keeps_texts_(keeps_texts),
+      probe_(std::move(probe)) {}
+
+template <class Work>
+auto PostgresLedger::with_session(Work work) {
+  try {
+    if (!session_) session_ = std::make_unique<PgSession>(target_);
+    return work(*session_);
+  } catch (const StoreFailure&) {
+    session_.reset();
+    throw;
+  }
+}
+
+std::vector<Position> PostgresLedger::positions(const std::vector<Partition>& partitions) {
+  abandon();
+  return with_session(
+      [&](PgSession& session) { return lock_positions(session, topic_, partitions); });
+}
+
+bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
+                           Loaded& loaded) {
+  return with_session([&](PgSession& session) {
+    session.begin();
+    take_lock(session, PgLock::batch, target_.schema);
+    if (!advance_positions(session, topic_, advances)) {
+      session.roll_back();
+      return false;
+    }
+    probe_("after_compare_and_set");
+    if (events.empty()) return true;
+    load_causes(session, events, loaded.model);
+    load_entities(session, events, loaded.model);
+    load_claims(session, events, loaded.model);
+    load_compensations(session, events, loaded.model, loaded.compensations);
+    return true;
+  });
+}
+
+void PostgresLedger::commit_transaction(const Outcome& outcome) {
+  with_session([&](PgSession& session) {
+    save_model(session, outcome.model, constraints_, keeps_texts_);
+    probe_("after_model_written");
+    save_compensations(session, topic_, outcome.compensations);
+    save_dead_letters(session, topic_, outcome.bad_events);
+    probe_("after_outbox_written");
+    // Also fails where the transaction has been aborted, whose COMMIT would not. No time limit
+    // during COMMIT: a COMMIT that was cancelled reports success (PostgreSQL, syncrep.c).
+    session.run(outcome.compensations.empty()
+                    ? "SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = off"
+                    : "SET LOCAL statement_timeout = 0");
+    session.commit_transaction();
+  });
+}
+
+void PostgresLedger::abandon() noexcept {
+  if (session_) session_->roll_back();
+}
+
+}  // namespace uniqd

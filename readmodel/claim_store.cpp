@@ -1,0 +1,241 @@
+#include "readmodel/claim_store.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "readmodel/entity_codec.hpp"
+
+namespace uniqd {
+namespace {
+
+constexpr PgStatement select_entities{
+    "select_entities",
+    "SELECT entity, state, compensation FROM entities WHERE entity = ANY($1::text[])"};
+constexpr PgStatement select_claims{
+    "select_claims", "SELECT key, constraint_id, owner FROM claims WHERE key = ANY($1::uuid[])"};
+constexpr PgStatement select_causes{
+    "select_causes", "SELECT DISTINCT cause FROM violations WHERE cause = ANY($1::uuid[])"};
+
+constexpr PgStatement delete_entities{"delete_entities",
+                                      "DELETE FROM entities WHERE entity = ANY($1::text[])"};
+constexpr PgStatement insert_entities{"insert_entities",
+                                      "INSERT INTO entities (entity, state, compensation)"
+                                      " SELECT * FROM unnest($1::text[], $2::bytea[], $3::uuid[])"};
+constexpr PgStatement update_entities{
+    "update_entities",
+    "INSERT INTO entities (entity, state, compensation)"
+    " SELECT * FROM unnest($1::text[], $2::bytea[], $3::uuid[])"
+    " ON CONFLICT (entity) DO UPDATE"
+    " SET state = excluded.state, compensation = excluded.compensation"};
+constexpr PgStatement delete_claims{"delete_claims",
+                                    "DELETE FROM claims WHERE key = ANY($1::uuid[])"};
+constexpr PgStatement insert_claims{"insert_claims",
+                                    "INSERT INTO claims (key, constraint_id, owner)"
+                                    " SELECT * FROM unnest($1::uuid[], $2::int2[], $3::text[])"};
+constexpr PgStatement update_claims{"update_claims",
+                                    "INSERT INTO claims (key, constraint_id, owner)"
+                                    " SELECT * FROM unnest($1::uuid[], $2::int2[], $3::text[])"
+                                    " ON CONFLICT (key) DO UPDATE SET owner = excluded.owner"};
+constexpr PgStatement count_claims{
+    "count_claims", "UPDATE constraints SET claim_count = claim_count + $2 WHERE name = $1"};
+constexpr PgStatement delete_texts{"delete_texts",
+                                   "DELETE FROM value_texts WHERE entity = ANY($1::text[])"};
+constexpr PgStatement upsert_texts{
+    "upsert_texts",
+    "INSERT INTO value_texts (entity, slot, value)"
+    " SELECT * FROM unnest($1::text[], $2::int2[], $3::text[])"
+    " ON CONFLICT (entity, slot) DO UPDATE SET value = excluded.value"};
+constexpr PgStatement insert_dead_letters{
+    "insert_dead_letters",
+    "INSERT INTO dead_letters (topic, partition, \"offset\", reason, raw)"
+    " SELECT $1, * FROM unnest($2::int4[], $3::int8[], $4::text[], $5::bytea[])"
+    " ON CONFLICT (topic, partition, \"offset\") DO NOTHING"};
+
+template <class T>
+void sort_unique(std::vector<T>& values) {
+  std::ranges::sort(values);
+  const auto repeated = std::ranges::unique(values);
+  values.erase(repeated.begin(), repeated.end());
+}
+
+PgArray text_array(std::vector<std::string> texts) {
+  std::ranges::sort(texts);
+  PgArray array = PgArray::of_text();
+  for (const auto& text : texts) array.add_bytes(text);
+  return array;
+}
+
+PgArray uuid_array(std::vector<ClaimKey> keys) {
+  std::ranges::sort(keys);
+  PgArray array = PgArray::of_uuid();
+  for (const auto& key : keys) array.add_uuid(key);
+  return array;
+}
+
+void write_entities(PgSession& session, const PgStatement& statement,
+                    const std::vector<std::pair<std::string, Entity>>& entities,
+                    const ConstraintSet& constraints) {
+  if (entities.empty()) return;
+  std::vector<const std::pair<std::string, Entity>*> sorted;
+  for (const auto& entity : entities) sorted.push_back(&entity);
+  std::ranges::sort(sorted, {}, [](const auto* entity) { return std::string_view(entity->first); });
+  PgArray names = PgArray::of_text();
+  PgArray states = PgArray::of_bytea();
+  PgArray compensations = PgArray::of_uuid();
+  for (const auto* entity : sorted) {
+    names.add_bytes(entity->first);
+    states.add_bytes(encode_entity(entity->second, constraints));
+    if (entity->second.compensation) {
+      compensations.add_uuid(*entity->second.compensation);
+    } else {
+      compensations.add_null();
+    }
+  }
+  session.run(statement, names, states, compensations);
+}
+
+void write_claims(PgSession& session, const PgStatement& statement, std::vector<Claim> claims) {
+  if (claims.empty()) return;
+  std::ranges::sort(claims, {}, &Claim::key);
+  PgArray keys = PgArray::of_uuid();
+  PgArray constraints = PgArray::of_int2();
+  PgArray owners = PgArray::of_text();
+  for (const Claim& claim : claims) {
+    keys.add_uuid(claim.key);
+    constraints.add_int2(static_cast<std::int16_t>(claim.constraint));
+    owners.add_bytes(claim.owner);
+  }
+  session.run(statement, keys, constraints, owners);
+}
+
+// A text column cannot hold NUL; for people's eyes a picture of it will do.
+std::string without_nul(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\0') {
+      out += "\xE2\x90\x80";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+void write_texts(PgSession& session, const ModelChanges& changes) {
+  if (!changes.entities_removed.empty()) {
+    session.run(delete_texts, text_array(changes.entities_removed));
+  }
+  if (changes.texts.empty()) return;
+  PgArray entities = PgArray::of_text();
+  PgArray slots = PgArray::of_int2();
+  PgArray values = PgArray::of_text();
+  for (const auto& text : changes.texts) {
+    entities.add_bytes(text.entity);
+    slots.add_int2(static_cast<std::int16_t>(text.slot));
+    values.add_bytes(without_nul(text.text));
+  }
+  session.run(upsert_texts, entities, slots, values);
+}
+
+bool can_violate(const Event& event) { return event.effect != Effect::release; }
+
+}  // namespace
+
+void load_entities(PgSession& session, const std::vector<Event>& events, Model& model) {
+  std::vector<std::string> names;
+  names.reserve(events.size());
+  for (const Event& event : events) names.push_back(event.entity);
+  sort_unique(names);
+  for (const auto& row : session.run(select_entities, text_array(std::move(names)))) {
+    auto entity = decode_entity(bytes_of(row[1]), model.constraints());
+    if (!entity) throw StoreFailure("XX001", "an entity's state is not readable");
+    if (!row[2].is_null()) entity->compensation = uuid_of<CompensationId>(row[2]);
+    for (std::size_t index = 0; index < entity->owned.size(); ++index) {
+      if (entity->owned[index]) model.load_claim({*entity->owned[index], index, row[0].c_str()});
+    }
+    model.load_entity(row[0].c_str(), std::move(*entity));
+  }
+}
+
+std::vector<ClaimKey> keys_to_load(const std::vector<Event>& events, const Model& model) {
+  std::vector<ClaimKey> keys;
+  const auto add = [&](ClaimKey key) {
+    if (model.owner(key) == nullptr) keys.push_back(key);
+  };
+  for (const Event& event : events) {
+    for (const auto& value : event.values) {
+      if (value.digest) add(value.digest->key());
+    }
+    const Entity* entity = model.entity(event.entity);
+    if (!entity) continue;
+    for (const auto& part : entity->parts) {
+      if (part) add(*part);
+    }
+  }
+  sort_unique(keys);
+  return keys;
+}
+
+void load_claims(PgSession& session, const std::vector<Event>& events, Model& model) {
+  auto keys = keys_to_load(events, model);
+  for (const ClaimKey& key : keys) model.load_absent(key);
+  model.insist_on_loading();
+  if (keys.empty()) return;
+  for (const auto& row : session.run(select_claims, uuid_array(std::move(keys)))) {
+    model.load_claim(
+        {uuid_of<ClaimKey>(row[0]), static_cast<std::size_t>(row[1].as<int>()), row[2].c_str()});
+  }
+}
+
+void load_causes(PgSession& session, const std::vector<Event>& events, Model& model) {
+  PgArray causes = PgArray::of_uuid();
+  for (const Event& event : events) {
+    if (can_violate(event)) causes.add_uuid(event.cause);
+  }
+  if (causes.size() == 0) return;
+  for (const auto& row : session.run(select_causes, causes)) {
+    model.load_cause(uuid_of<CompensationId>(row[0]));
+  }
+}
+
+void save_model(PgSession& session, const ModelChanges& changes, const ConstraintSet& constraints,
+                bool keeps_texts) {
+  if (!changes.claims_removed.empty()) {
+    session.run(delete_claims, uuid_array(changes.claims_removed));
+  }
+  if (!changes.entities_removed.empty()) {
+    session.run(delete_entities, text_array(changes.entities_removed));
+  }
+  write_entities(session, insert_entities, changes.entities_added, constraints);
+  write_entities(session, update_entities, changes.entities_changed, constraints);
+  write_claims(session, insert_claims, changes.claims_added);
+  write_claims(session, update_claims, changes.claims_changed);
+  for (std::size_t index = 0; index < changes.claim_count_deltas.size(); ++index) {
+    const auto delta = changes.claim_count_deltas[index];
+    if (delta != 0) session.run(count_claims, constraints[index].name, delta);
+  }
+  if (keeps_texts) write_texts(session, changes);
+}
+
+void save_dead_letters(PgSession& session, const std::string& topic,
+                       const std::vector<BadEvent>& bad_events) {
+  if (bad_events.empty()) return;
+  PgArray partitions = PgArray::of_int4();
+  PgArray offsets = PgArray::of_int8();
+  PgArray reasons = PgArray::of_text();
+  PgArray raws = PgArray::of_bytea();
+  for (const BadEvent& bad : bad_events) {
+    partitions.add_int4(to_number(bad.partition));
+    offsets.add_int8(bad.offset.value);
+    reasons.add_bytes(bad.reason);
+    if (bad.raw.empty()) {
+      raws.add_null();
+    } else {
+      raws.add_bytes(bad.raw);
+    }
+  }
+  session.run(insert_dead_letters, topic, partitions, offsets, reasons, raws);
+}
+
+}  // namespace uniqd

@@ -1,0 +1,161 @@
+#include "readmodel/pg_session.hpp"
+
+#include <libpq-fe.h>
+
+#include <array>
+#include <map>
+
+namespace uniqd {
+namespace {
+
+// Only the first line: what follows may quote a row.
+std::string first_line(const std::string& text) {
+  std::string line = text.substr(0, text.find('\n'));
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+  return line;
+}
+
+std::string quoted(const std::string& value) {
+  std::string out = "'";
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "'";
+}
+
+// The given connection string with a deadline for everything that it leaves open.
+std::string with_deadlines(const std::string& conninfo) {
+  std::map<std::string, std::string> values{{"application_name", "uniqd"},
+                                            {"connect_timeout", "5"},
+                                            {"keepalives_idle", "10"},
+                                            {"keepalives_interval", "5"},
+                                            {"keepalives_count", "3"},
+                                            {"tcp_user_timeout", "20000"},
+                                            {"target_session_attrs", "read-write"}};
+  char* error = nullptr;
+  PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), &error);
+  if (!options) {
+    const std::string text = error ? first_line(error) : "not a connection string";
+    PQfreemem(error);
+    throw StoreFailure("08001", "readmodel.postgres: " + text);
+  }
+  for (const PQconninfoOption* option = options; option->keyword; ++option) {
+    if (option->val) values[option->keyword] = option->val;
+  }
+  PQconninfoFree(options);
+  std::string text;
+  for (const auto& [keyword, value] : values) text += keyword + "=" + quoted(value) + " ";
+  return text;
+}
+
+// A failed login has no SQLSTATE in libpqxx; the server's sentence must do.
+std::string connect_sqlstate(const std::string& text) {
+  const auto says = [&](const char* part) { return text.find(part) != std::string::npos; };
+  if (says("password authentication failed") || says("no pg_hba.conf entry") ||
+      says("no password supplied") || says("Peer authentication failed") ||
+      (says("role \"") && says("does not exist"))) {
+    return "28000";
+  }
+  if (says("database \"") && says("does not exist")) return "3D000";
+  if (says("too many clients") || says("remaining connection slots")) return "53300";
+  if (says("is starting up") || says("is shutting down") || says("recovery mode")) return "57P03";
+  if (says("session is read-only") || says("server is in hot standby")) return "25006";
+  return "";
+}
+
+}  // namespace
+
+PgSession::PgSession(const PgTarget& target) {
+  const std::string conninfo = with_deadlines(target.conninfo);
+  try {
+    connection_ = std::make_unique<pqxx::connection>(conninfo);
+  } catch (const pqxx::broken_connection& failure) {
+    throw StoreFailure(connect_sqlstate(failure.what()), first_line(failure.what()));
+  }
+#if PQXX_VERSION_MAJOR < 7
+  // Version 6 reconnects silently and loses the session's settings with it.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  connection_->inhibit_reactivation(true);
+#pragma GCC diagnostic pop
+#endif
+  // Sequential scans are never right for the batch statements, whatever the planner thinks of a
+  // young table's statistics.
+  run("SET search_path = \"" + target.schema +
+      "\"; SET statement_timeout = '30s'; SET lock_timeout = '10s';"
+      " SET idle_in_transaction_session_timeout = '30s'; SET client_min_messages = 'warning';"
+      " SET timezone = 'UTC'; SET bytea_output = 'hex'; SET enable_seqscan = off;");
+}
+
+void PgSession::rethrow_as_store_failure() {
+  try {
+    throw;
+  } catch (const StoreFailure&) {
+    throw;
+  } catch (const pqxx::in_doubt_error&) {
+    throw StoreFailure("", "the answer to COMMIT was lost");
+#if PQXX_VERSION_MAJOR < 7
+  } catch (const pqxx::transaction_rollback& failure) {
+    throw StoreFailure("40001", first_line(failure.what()));
+#endif
+  } catch (const pqxx::broken_connection& failure) {
+    throw StoreFailure("", first_line(failure.what()));
+  } catch (const pqxx::sql_error& failure) {
+    throw StoreFailure(failure.sqlstate().empty() ? "XX000" : failure.sqlstate(),
+                       first_line(failure.what()));
+  } catch (const pqxx::failure& failure) {
+    throw StoreFailure("XX000", first_line(failure.what()));
+  }
+}
+
+void PgSession::begin() {
+  guarded([&] { transaction_ = std::make_unique<pqxx::work>(*connection_); });
+}
+
+void PgSession::commit_transaction() {
+  guarded([&] { transaction_->commit(); });
+  transaction_.reset();
+}
+
+void PgSession::roll_back() noexcept {
+  try {
+    transaction_.reset();
+  } catch (...) {
+    // The connection is gone, and the transaction with it.
+  }
+}
+
+pqxx::result PgSession::run(const std::string& sql) {
+  return guarded([&] {
+    if (transaction_) return transaction_->exec(sql);
+    pqxx::nontransaction single(*connection_);
+    return single.exec(sql);
+  });
+}
+
+void PgSession::prepare(const PgStatement& statement) {
+  if (prepared_.contains(statement.name)) return;
+  connection_->prepare(statement.name, statement.sql);
+  prepared_.insert(statement.name);
+}
+
+void take_lock(PgSession& session, PgLock lock, const std::string& schema) {
+  static constexpr PgStatement statement{
+      "take_lock", "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))"};
+  const char* what = lock == PgLock::batch ? "uniqd batch " : "uniqd migration ";
+  session.run(statement, what + schema);
+}
+
+std::string bytes_of(const pqxx::field& field) {
+  const std::string text = field.c_str();  // \x and two digits a byte
+  std::string bytes;
+  bytes.reserve(text.size() / 2);
+  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+  for (std::size_t i = 2; i + 1 < text.size(); i += 2) {
+    bytes += static_cast<char>(digit(text[i]) << 4 | digit(text[i + 1]));
+  }
+  return bytes;
+}
+
+}  // namespace uniqd

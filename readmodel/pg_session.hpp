@@ -1,0 +1,109 @@
+#pragma once
+// pg_session.hpp - a connection to PostgreSQL; the one place that knows which libpqxx it is.
+
+#include <memory>
+#include <pqxx/pqxx>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "readmodel/pg_array.hpp"
+#include "readmodel/store_failure.hpp"
+
+namespace uniqd {
+
+struct PgTarget {
+  std::string conninfo;  // libpq URI or keywords; what is missing comes from PG* variables
+  std::string schema;    // a plain identifier
+};
+
+// A prepared statement; both texts must outlive the session.
+struct PgStatement {
+  const char* name;
+  const char* sql;
+};
+
+// One connection, with or without a transaction. Never reconnects by itself: after a StoreFailure
+// throw it away. Thread safety: none.
+class PgSession {
+ public:
+  // Connects, with deadlines for connecting, statements and locks, and with `schema` as the search
+  // path (which need not exist yet). Throws StoreFailure.
+  explicit PgSession(const PgTarget& target);
+
+  // READ COMMITTED. REQUIRES: no transaction is open.
+  void begin();
+  // Throws StoreFailure; without a SQLSTATE the outcome is in doubt.
+  void commit_transaction();
+  void roll_back() noexcept;
+  [[nodiscard]] bool in_transaction() const { return transaction_ != nullptr; }
+
+  // Runs SQL text, several statements allowed, in the transaction if one is open.
+  pqxx::result run(const std::string& sql);
+
+  // Runs a prepared statement, in the transaction if one is open. Arguments: text (std::string,
+  // const char*), numbers, and PgArray.
+  template <class... Arguments>
+  pqxx::result run(const PgStatement& statement, const Arguments&... arguments) {
+    return guarded([&] {
+      prepare(statement);
+      if (transaction_) return transaction_->exec_prepared(statement.name, bind(arguments)...);
+      pqxx::nontransaction single(connection());
+      return single.exec_prepared(statement.name, bind(arguments)...);
+    });
+  }
+
+  // A connection of one's own for what the above does not cover; same rules.
+  pqxx::connection& connection() { return *connection_; }
+
+ private:
+  template <class Argument>
+  static const Argument& bind(const Argument& argument) {
+    return argument;
+  }
+#if PQXX_VERSION_MAJOR < 7
+  static pqxx::binarystring bind(const PgArray& array) {
+    return pqxx::binarystring(array.encode());
+  }
+#else
+  static std::basic_string<std::byte> bind(const PgArray& array) {
+    const std::string bytes = array.encode();
+    return {reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()};
+  }
+#endif
+
+  template <class Work>
+  auto guarded(Work work) -> decltype(work()) {
+    try {
+      return work();
+    } catch (...) {
+      rethrow_as_store_failure();
+    }
+  }
+  // Call in a catch clause only.
+  [[noreturn]] static void rethrow_as_store_failure();
+  void prepare(const PgStatement& statement);
+
+  std::unique_ptr<pqxx::connection> connection_;
+  std::unique_ptr<pqxx::work> transaction_;
+  std::set<const char*> prepared_;
+};
+
+// The lock that writers of one read model's batches take, so that between partitions the order is
+// that of the commits; and another that migrations take.
+enum class PgLock : std::uint8_t { batch, migration };
+// Held until the end of the transaction. REQUIRES: a transaction is open.
+void take_lock(PgSession& session, PgLock lock, const std::string& schema);
+
+// A UUID column's text. REQUIRES: it is one.
+template <class Id>
+Id uuid_of(const pqxx::field& field) {
+  Id id;
+  if (!parse_uuid(field.c_str(), id.bytes)) throw StoreFailure("XX001", "a UUID was expected");
+  return id;
+}
+
+// A bytea column's bytes.
+std::string bytes_of(const pqxx::field& field);
+
+}  // namespace uniqd
