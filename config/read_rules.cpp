@@ -72,6 +72,7 @@ void read_events(MapReader& root, std::vector<EventRule>& events) {
 
 std::vector<std::string> values_of(const std::vector<Text>& texts) {
   std::vector<std::string> values;
+  values.reserve(texts.size());
   for (const Text& text : texts) values.push_back(text.value);
   return values;
 }

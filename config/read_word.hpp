@@ -10,6 +10,7 @@ template <typename E>
 bool read_word(MapReader& map, std::string_view name, E& out) {
   constexpr auto all = words(E{});
   std::vector<std::string> texts;
+  texts.reserve(all.size());
   for (const auto& word : all) texts.emplace_back(word.text);
   const auto index = read_choice(map, name, texts, to_word(out));
   if (index) out = all[*index].value;
