@@ -1,0 +1,90 @@
+#include "commands/kafka_handles.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <chrono>
+#include <future>
+#include <stdexcept>
+#include <thread>
+
+namespace uniqd {
+namespace {
+
+void set_all(rd_kafka_conf_t* conf, const KafkaProperties& properties) {
+  std::array<char, 512> why{};
+  for (const auto& [name, value] : properties) {
+    const auto result =
+        rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size());
+    if (result == RD_KAFKA_CONF_OK) continue;
+    // Why librdkafka refused names the value, but never a secret: any text is a good secret.
+    throw std::runtime_error(fmt::format("Kafka property \"{}\": {}; correct or remove it", name,
+                                         std::string_view{why.data()}));
+  }
+}
+
+}  // namespace
+
+KafkaConf make_kafka_conf(const KafkaProperties& defaults, const KafkaProperties& user,
+                          const KafkaProperties& forced) {
+  KafkaConf conf{rd_kafka_conf_new()};
+  set_all(conf.get(), defaults);
+  set_all(conf.get(), user);
+  set_all(conf.get(), forced);
+  return conf;
+}
+
+KafkaClient make_kafka_client(rd_kafka_type_t type, KafkaConf conf) {
+  std::array<char, 512> why{};
+  KafkaClient client{rd_kafka_new(type, conf.get(), why.data(), why.size())};
+  if (!client) {
+    throw std::runtime_error(
+        fmt::format("the Kafka properties do not go together: {}", std::string_view{why.data()}));
+  }
+  (void)conf.release();  // the client's now
+  return client;
+}
+
+TopicFacts ask_for_topic(rd_kafka_t* client, rd_kafka_topic_t* topic, int timeout_ms) {
+  const rd_kafka_metadata_t* raw = nullptr;
+  TopicFacts facts;
+  facts.error = rd_kafka_metadata(client, 0, topic, &raw, timeout_ms);
+  const KafkaMetadata metadata{raw};
+  if (facts.error != RD_KAFKA_RESP_ERR_NO_ERROR || !metadata) return facts;
+  facts.is_answered = true;
+  if (metadata->topic_cnt != 1) {
+    facts.error = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    return facts;
+  }
+  facts.error = metadata->topics[0].err;
+  facts.partitions = metadata->topics[0].partition_cnt;
+  return facts;
+}
+
+std::string missing_topic_text(std::string_view brokers, std::string_view topic) {
+  return fmt::format(
+      "topic \"{}\" does not exist on {}; create it, e.g. kafka-topics.sh --bootstrap-server {} "
+      "--create --topic {} --partitions 1, and uniqd goes on by itself",
+      topic, brokers, brokers, topic);
+}
+
+std::string unreachable_text(std::string_view brokers, std::string_view why) {
+  return fmt::format(
+      "cannot reach brokers {}{}{}{}; trying again. Check that they run, the address, and the "
+      "security.* and sasl.* properties",
+      brokers, why.empty() ? "" : " (", why, why.empty() ? "" : ")");
+}
+
+bool run_bounded(std::function<void()> work, int deadline_ms) {
+  std::packaged_task<void()> task{std::move(work)};
+  auto done = task.get_future();
+  std::thread thread{std::move(task)};
+  if (done.wait_for(std::chrono::milliseconds{deadline_ms}) == std::future_status::ready) {
+    thread.join();
+    return true;
+  }
+  thread.detach();
+  return false;
+}
+
+}  // namespace uniqd
