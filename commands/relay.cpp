@@ -27,9 +27,12 @@ RelayStep Relay::step(const std::vector<Partition>& partitions) {
   }
   probe_("relay_before_publish");
   std::vector<CompensationId> delivered;
-  for (const auto& report : publisher_.publish(commands)) {
+  const auto reports = publisher_.publish(commands);
+  for (std::size_t index = 0; index < reports.size(); ++index) {
+    const DeliveryReport& report = reports[index];
     if (report.delivery == Delivery::delivered) {
       delivered.push_back(report.id);
+      result.decided_at_ms.push_back(pending[index].decided_at_ms);
     } else {
       ++result.failed;
       if (result.why.empty()) result.why = report.why;

@@ -62,6 +62,7 @@ class CommandPublisher {
 
 struct RelayStep {
   std::size_t delivered = 0;
+  std::vector<std::int64_t> decided_at_ms;  // of each delivered one, since the epoch
   std::size_t failed = 0;  // uncertain or refused: still pending, to be tried again after a pause
   std::string why;         // the first failure's text
   bool may_have_more = false;

@@ -42,4 +42,10 @@ bool CommandGate::wait(std::chrono::milliseconds wait) {
   return !closed_;
 }
 
+bool CommandGate::pause(std::chrono::milliseconds pause) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, pause, [this] { return closed_; });
+  return !closed_;
+}
+
 }  // namespace uniqd

@@ -21,6 +21,9 @@ class CommandGate {
   // Wakes and dismisses the waiter for good.
   void close();
 
+  // Waits for close(), at most `pause`; false once closed.
+  bool pause(std::chrono::milliseconds pause);
+
   // What may send now.
   [[nodiscard]] std::vector<Partition> open() const;
   // Waits for an announcement or a change since the last wait, at most `wait`; false once closed.

@@ -30,16 +30,26 @@ LoopStep Loop::step() {
   seams_.source.poll(limits_, poll_);
   probe_("after_poll");
   if (poll_.assigned) on_assigned(*poll_.assigned);
-  if (poll_.failure) {
-    seams_.telemetry.set_trouble(Organ::source, poll_.failure->text);
-    if (poll_.failure->trouble == SourceTrouble::halted) {
-      return {LoopStep::Kind::halted, poll_.failure->text};
-    }
+  note_source_trouble();
+  if (poll_.failure && poll_.failure->trouble == SourceTrouble::halted) {
+    return {LoopStep::Kind::halted, poll_.failure->text};
   }
   if (!is_synchronised_) return {LoopStep::Kind::waiting, {}};
   if (poll_.records.empty() && poll_.ends.empty()) return {LoopStep::Kind::idle, {}};
-  seams_.telemetry.set_trouble(Organ::source, {});
   return apply_polled();
+}
+
+// The source reports a trouble with every poll while it lasts; people hear of it once.
+void Loop::note_source_trouble() {
+  const std::string text = poll_.failure ? poll_.failure->text : "";
+  if (text == source_trouble_) return;
+  source_trouble_ = text;
+  seams_.telemetry.set_trouble(Organ::source, text);
+  if (text.empty()) {
+    spdlog::info("source: all is well again");
+  } else {
+    spdlog::warn("source: {}", text);
+  }
 }
 
 void Loop::on_assigned(const std::vector<Partition>& partitions) {

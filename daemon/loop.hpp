@@ -67,6 +67,7 @@ class Loop {
     Track track;
   };
 
+  void note_source_trouble();
   void on_assigned(const std::vector<Partition>& partitions);
   LoopStep resynchronise();
   LoopStep apply_polled();
@@ -91,6 +92,8 @@ class Loop {
   unsigned failures_in_row_ = 0;
   std::chrono::milliseconds retry_at_{0};
   std::chrono::milliseconds reported_at_{0};
+
+  std::string source_trouble_;
 
   Poll poll_;
   std::vector<Event> events_;

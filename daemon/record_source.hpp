@@ -42,6 +42,7 @@ struct Poll {
   // The partitions are now exactly these (perhaps none). Nothing is fetched, and no record of an
   // earlier assignment appears, until fetch_from() is called.
   std::optional<std::vector<Partition>> assigned;
+  // A trouble that lasts is reported by every poll until it has passed.
   std::optional<SourceFailure> failure;
 };
 

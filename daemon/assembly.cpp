@@ -1,0 +1,169 @@
+#include "daemon/assembly.hpp"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace uniqd {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, NormalizeStep>, 5> steps{{
+    {"trim", NormalizeStep::trim},
+    {"lowercase", NormalizeStep::lowercase},
+    {"casefold", NormalizeStep::casefold},
+    {"nfc", NormalizeStep::nfc},
+    {"nfkc", NormalizeStep::nfkc},
+}};
+
+Normalizer make_normalizer(const std::vector<std::string>& names) {
+  std::vector<NormalizeStep> chosen;
+  for (const std::string& name : names) {
+    const auto step = std::ranges::find(steps, name, [](const auto& entry) { return entry.first; });
+    if (step == steps.end()) throw std::logic_error("an unknown step got through the checks");
+    chosen.push_back(step->second);
+  }
+  return Normalizer(std::move(chosen));
+}
+
+std::vector<settings::Constraint> by_name(std::vector<settings::Constraint> constraints) {
+  std::ranges::sort(constraints, {}, &settings::Constraint::name);
+  return constraints;
+}
+
+Effect make_effect(settings::Effect effect) {
+  switch (effect) {
+    case settings::Effect::change:
+      return Effect::change;
+    case settings::Effect::release:
+      return Effect::release;
+    case settings::Effect::claim:
+      break;
+  }
+  return Effect::claim;
+}
+
+// A field fills one slot in each constraint that has it.
+EventRule make_event_rule(const settings::EventRule& rule, const ConstraintSet& constraints) {
+  EventRule made{make_effect(rule.effect), rule.entity, {}};
+  for (const Constraint& constraint : constraints) {
+    for (std::size_t field = 0; field < constraint.fields.size(); ++field) {
+      const auto carried =
+          std::ranges::find(rule.fields, constraint.fields[field], &settings::EventField::name);
+      if (carried == rule.fields.end()) continue;
+      made.slots.push_back({constraint.first_slot + field, carried->pointer});
+    }
+  }
+  return made;
+}
+
+Action make_action(const settings::Action& action) {
+  return {ActionKind::send, action.command, action.reason};
+}
+
+// The last segment of a JSON Pointer, unescaped (RFC 6901).
+std::string last_segment(std::string_view pointer) {
+  std::string name;
+  for (std::size_t i = pointer.rfind('/') + 1; i < pointer.size(); ++i) {
+    if (pointer[i] == '~' && i + 1 < pointer.size()) {
+      name += pointer[++i] == '1' ? '/' : '~';
+    } else {
+      name += pointer[i];
+    }
+  }
+  return name;
+}
+
+}  // namespace
+
+ConstraintSet make_constraints(const Settings& settings) {
+  std::vector<Constraint> made;
+  for (const auto& constraint : by_name(settings.constraints)) {
+    Constraint one;
+    one.name = constraint.name;
+    for (const auto& field : constraint.fields) {
+      one.fields.push_back(field.name);
+      one.normalizers.push_back(make_normalizer(field.normalize));
+    }
+    made.push_back(std::move(one));
+  }
+  return ConstraintSet(std::move(made));
+}
+
+ValueForm make_value_form(const Settings& settings) {
+  switch (settings.readmodel.values) {
+    case settings::ValueForm::sha256:
+      return ValueForm::sha256;
+    case settings::ValueForm::plain:
+      return ValueForm::plain;
+    case settings::ValueForm::hmac_sha256:
+      break;
+  }
+  return ValueForm::hmac_sha256;
+}
+
+DecoderOptions make_decoder_options(const Settings& settings, const ConstraintSet& constraints,
+                                    const std::string& value_key) {
+  DecoderOptions options;
+  options.source_topic = settings.source.topic;
+  switch (settings.source.envelope) {
+    case settings::SourceEnvelope::cloudevents:
+      options.envelope = Envelope::cloudevents;
+      break;
+    case settings::SourceEnvelope::plain:
+      options.envelope = Envelope::plain;
+      break;
+    default:
+      options.envelope = Envelope::automatic;
+  }
+  const auto& plain = settings.source.plain;
+  options.plain = {plain.type, plain.id, plain.time, plain.data};
+  for (const auto& rule : settings.events) {
+    options.events.emplace(rule.type, make_event_rule(rule, constraints));
+  }
+  options.reject_unknown_events = settings.unknown_events == settings::UnknownEvents::reject;
+  options.value_form = make_value_form(settings);
+  options.value_key = value_key;
+  return options;
+}
+
+Policy make_policy(const Settings& settings) {
+  Policy policy;
+  for (const auto& constraint : by_name(settings.constraints)) {
+    policy.by_constraint.push_back(
+        {make_action(constraint.on_claim), make_action(constraint.on_change)});
+  }
+  for (const auto& rule : settings.events) {
+    policy.entity_field.emplace(rule.type, last_segment(rule.entity));
+  }
+  return policy;
+}
+
+CommandEnvelope make_command_envelope(const Settings& settings) {
+  return settings.commands.envelope == settings::CommandEnvelope::cloudevents_structured
+             ? CommandEnvelope::cloudevents_structured
+             : CommandEnvelope::cloudevents_binary;
+}
+
+PgTarget make_pg_target(const Settings& settings) {
+  return {settings.readmodel.postgres, settings.readmodel.schema};
+}
+
+KafkaSourceOptions make_source_options(const Settings& settings) {
+  return {settings.source.brokers, settings.source.group, settings.source.topic,
+          settings.source.start == settings::StartAt::latest ? KafkaStart::latest
+                                                             : KafkaStart::earliest,
+          settings.source.kafka};
+}
+
+KafkaPublisherOptions make_publisher_options(const Settings& settings) {
+  KafkaPublisherOptions options;
+  options.properties = settings.commands.kafka;
+  options.brokers = options.properties.extract("bootstrap.servers").mapped();
+  options.topic = settings.commands.topic;
+  return options;
+}
+
+}  // namespace uniqd

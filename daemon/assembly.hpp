@@ -1,0 +1,30 @@
+#pragma once
+// assembly.hpp - settings as the rooms want them. Pure.
+
+#include <string>
+
+#include "commands/decide.hpp"
+#include "commands/encode_command.hpp"
+#include "commands/kafka_publisher.hpp"
+#include "config/settings.hpp"
+#include "daemon/kafka_source.hpp"
+#include "readmodel/decode_event.hpp"
+#include "readmodel/pg_session.hpp"
+#include "readmodel/rules.hpp"
+
+namespace uniqd {
+
+// Numbered in the order of their names, so that the order of the file does not matter.
+[[nodiscard]] ConstraintSet make_constraints(const Settings& settings);
+// `value_key` is the HMAC's key; ignored for other forms.
+[[nodiscard]] DecoderOptions make_decoder_options(const Settings& settings,
+                                                  const ConstraintSet& constraints,
+                                                  const std::string& value_key);
+[[nodiscard]] Policy make_policy(const Settings& settings);
+[[nodiscard]] ValueForm make_value_form(const Settings& settings);
+[[nodiscard]] CommandEnvelope make_command_envelope(const Settings& settings);
+[[nodiscard]] PgTarget make_pg_target(const Settings& settings);
+[[nodiscard]] KafkaSourceOptions make_source_options(const Settings& settings);
+[[nodiscard]] KafkaPublisherOptions make_publisher_options(const Settings& settings);
+
+}  // namespace uniqd

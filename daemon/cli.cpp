@@ -1,0 +1,207 @@
+#include "daemon/cli.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+
+#include "config/print_settings.hpp"
+#include "daemon/assembly.hpp"
+#include "daemon/exit_codes.hpp"
+#include "daemon/failure_policy.hpp"
+#include "daemon/kafka_check.hpp"
+#include "daemon/open_read_model.hpp"
+#include "daemon/status.hpp"
+#include "readmodel/digest.hpp"
+#include "readmodel/overview.hpp"
+#include "readmodel/schema.hpp"
+
+namespace uniqd {
+namespace {
+
+constexpr int broker_answers_within_ms = 5000;
+
+int complain(const std::string& text, int exit_code) {
+  fmt::print(stderr, "uniqd: {}\n", text);
+  return exit_code;
+}
+
+int complain(const StoreFailure& failure) {
+  Reaction reaction = react_to_store_failure(failure.sqlstate());
+  if (const auto again = reaction.remedy.find(" Trying again."); again != std::string::npos) {
+    reaction.remedy.erase(again);
+  }
+  return complain(std::string(failure.what()) + ". " + reaction.remedy,
+                  reaction.halts ? exit_halted : exit_unreachable);
+}
+
+// Runs `work`, which may throw what the read model throws.
+template <class Work>
+int with_read_model(Work work) {
+  try {
+    return work();
+  } catch (const StoreFailure& failure) {
+    return complain(failure);
+  } catch (const FingerprintDiffers& differs) {
+    return complain(differs.what(), exit_bad_config);
+  } catch (const SchemaMissing& missing) {
+    return complain(missing.what(), exit_halted);
+  } catch (const SchemaTooNew& newer) {
+    return complain(newer.what(), exit_halted);
+  }
+}
+
+void say(bool is_good, const std::string& text) {
+  fmt::print("{} {}\n", is_good ? "ok     " : "problem", text);
+}
+
+bool check_kafka(const Settings& settings) {
+  bool is_good = true;
+  const auto report = [&](const std::vector<KafkaFinding>& findings) {
+    for (const KafkaFinding& finding : findings) {
+      say(finding.is_good, finding.text);
+      is_good = is_good && finding.is_good;
+    }
+  };
+  report(check_kafka_source(make_source_options(settings), broker_answers_within_ms));
+  report(check_kafka_commands(make_publisher_options(settings), broker_answers_within_ms));
+  return is_good;
+}
+
+int check_postgres(const Settings& settings) {
+  return with_read_model([&] {
+    PgSession session(make_pg_target(settings));
+    const std::string& schema = settings.readmodel.schema;
+    const int version = schema_version(session, schema);
+    if (version == 0) {
+      say(true, "PostgreSQL answers; schema " + schema + " is not there yet and will be made");
+      return exit_done;
+    }
+    (void)open_read_model(session, settings, make_constraints(settings), false);
+    say(true, "PostgreSQL answers; the read model in schema " + schema + " fits");
+    return exit_done;
+  });
+}
+
+// FIELD=VALUE arguments as values in the order of the constraint's fields; an error text otherwise.
+std::optional<std::string> order_values(const Constraint& constraint,
+                                        const std::vector<std::string>& arguments,
+                                        std::vector<std::string>& values) {
+  values.assign(constraint.fields.size(), "");
+  std::vector<bool> given(constraint.fields.size(), false);
+  for (const std::string& argument : arguments) {
+    const auto equals = argument.find('=');
+    const auto field = std::ranges::find(constraint.fields, argument.substr(0, equals));
+    if (equals == std::string::npos || field == constraint.fields.end()) {
+      return fmt::format("write FIELD=VALUE with a field of constraint {}: {}", constraint.name,
+                         fmt::join(constraint.fields, ", "));
+    }
+    const auto place = static_cast<std::size_t>(field - constraint.fields.begin());
+    values[place] = constraint.normalizers[place](argument.substr(equals + 1));
+    given[place] = true;
+  }
+  if (std::ranges::find(given, false) != given.end()) {
+    return fmt::format("constraint {} needs all of its fields: {}", constraint.name,
+                       fmt::join(constraint.fields, ", "));
+  }
+  return std::nullopt;
+}
+
+ClaimKey key_of(const Constraint& constraint, const std::vector<std::string>& values,
+                const std::string& value_key) {
+  ValueHasher hasher(value_key);
+  std::vector<ClaimKey> parts;
+  for (std::size_t field = 0; field < values.size(); ++field) {
+    parts.push_back(hasher.digest(constraint, field, values[field]).key());
+  }
+  return parts.size() == 1 ? parts[0] : combine(parts).key();
+}
+
+}  // namespace
+
+int run_check(const Settings& settings, bool online, bool prints) {
+  if (prints) fmt::print("{}", print_settings(settings));
+  if (!online) {
+    if (!prints) fmt::print("the configuration is good\n");
+    return exit_done;
+  }
+  try {
+    const bool kafka_is_good = check_kafka(settings);
+    const int postgres = check_postgres(settings);
+    return postgres != exit_done || kafka_is_good ? postgres : exit_unreachable;
+  } catch (const std::runtime_error& failure) {  // librdkafka does not take a property
+    return complain(failure.what(), exit_bad_config);
+  }
+}
+
+int run_migrate(const Settings& settings) {
+  return with_read_model([&] {
+    PgSession session(make_pg_target(settings));
+    const Migrated migrated = migrate(session, settings.readmodel.schema);
+    if (migrated.from_version == migrated.to_version) {
+      fmt::print("schema {} is at version {}, nothing to do\n", settings.readmodel.schema,
+                 migrated.to_version);
+    } else {
+      fmt::print("schema {} brought from version {} to {}\n", settings.readmodel.schema,
+                 migrated.from_version, migrated.to_version);
+    }
+    return exit_done;
+  });
+}
+
+int run_status(const Settings& settings, bool as_json) {
+  return with_read_model([&] {
+    PgSession session(make_pg_target(settings));
+    (void)open_read_model(session, settings, make_constraints(settings), false);
+    const Overview overview = read_overview(session, settings.source.topic);
+    const PartitionEnds ends = ask_for_ends(settings, broker_answers_within_ms);
+    if (ends.empty()) {
+      (void)complain(
+          "the broker or the topic does not answer, so the lag is unknown; see 'uniqd "
+          "check --online'",
+          exit_done);
+    }
+    fmt::print("{}", as_json ? status_json(settings, overview, ends).dump(2) + "\n"
+                             : status_text(settings, overview, ends));
+    return exit_done;
+  });
+}
+
+int run_lookup(const Settings& settings, const std::string& constraint,
+               const std::vector<std::string>& values, bool as_json) {
+  const ConstraintSet constraints = make_constraints(settings);
+  const auto rule = std::ranges::find(constraints, constraint, &Constraint::name);
+  if (rule == constraints.end()) {
+    std::vector<std::string> names;
+    for (const Constraint& known : constraints) names.push_back(known.name);
+    return complain(fmt::format("there is no constraint \"{}\"; there are: {}", constraint,
+                                fmt::join(names, ", ")),
+                    exit_usage);
+  }
+  std::vector<std::string> normal;
+  if (const auto error = order_values(*rule, values, normal)) return complain(*error, exit_usage);
+  return with_read_model([&] {
+    PgSession session(make_pg_target(settings));
+    const std::string value_key = open_read_model(session, settings, constraints, false);
+    const bool is_indexed = std::ranges::find(normal, "") == normal.end();
+    const auto owner =
+        is_indexed ? find_owner(session, key_of(*rule, normal, value_key)) : std::nullopt;
+    if (as_json) {
+      const nlohmann::ordered_json answer{
+          {"constraint", rule->name},
+          {"fields", rule->fields},
+          {"owner", owner ? nlohmann::ordered_json(*owner) : nlohmann::ordered_json(nullptr)}};
+      fmt::print("{}\n", answer.dump());
+    } else if (owner) {
+      fmt::print("{}: owned by {}\n", rule->name, *owner);
+    } else {
+      fmt::print("{}: free\n", rule->name);
+    }
+    return exit_done;
+  });
+}
+
+}  // namespace uniqd

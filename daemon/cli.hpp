@@ -1,0 +1,21 @@
+#pragma once
+// cli.hpp - the subcommands that ask or prepare; each returns the exit code. Answers go to stdout,
+// complaints to stderr.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/settings.hpp"
+
+namespace uniqd {
+
+[[nodiscard]] int run_check(const Settings& settings, bool online, bool prints);
+[[nodiscard]] int run_migrate(const Settings& settings);
+[[nodiscard]] int run_status(const Settings& settings, bool as_json);
+
+// `values` are FIELD=VALUE.
+[[nodiscard]] int run_lookup(const Settings& settings, const std::string& constraint,
+                             const std::vector<std::string>& values, bool as_json);
+
+}  // namespace uniqd

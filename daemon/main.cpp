@@ -1,0 +1,141 @@
+// main.cpp - arguments, configuration, log; then the subcommand's own file.
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "config/load_settings.hpp"
+#include "daemon/cli.hpp"
+#include "daemon/exit_codes.hpp"
+#include "daemon/json_log.hpp"
+#include "daemon/run_daemon.hpp"
+#include "daemon/version.hpp"
+
+namespace uniqd {
+namespace {
+
+struct Arguments {
+  std::string config;
+  bool json = false;
+  bool online = false;
+  bool prints = false;
+  bool keeps_schema = false;
+  std::string constraint;
+  std::vector<std::string> values;
+};
+
+spdlog::level::level_enum spdlog_level(settings::LogLevel level) {
+  switch (level) {
+    case settings::LogLevel::trace:
+      return spdlog::level::trace;
+    case settings::LogLevel::debug:
+      return spdlog::level::debug;
+    case settings::LogLevel::info:
+      return spdlog::level::info;
+    case settings::LogLevel::warn:
+      return spdlog::level::warn;
+    case settings::LogLevel::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+// To stderr; one line an entry, UTC.
+void set_up_log(const settings::Log& log) {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("uniqd"));
+  spdlog::set_level(spdlog_level(log.level));
+  if (log.format == settings::LogFormat::json) {
+    spdlog::default_logger()->set_formatter(make_json_formatter());
+  } else {
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%-8l%$ %v", spdlog::pattern_time_type::utc);
+  }
+}
+
+using Work = std::function<int(const Settings&)>;
+
+int with_settings(const Arguments& arguments, const Work& work) {
+  const auto loaded = load_settings_file(arguments.config, system_surroundings());
+  if (const auto* errors = std::get_if<std::vector<SettingsError>>(&loaded)) {
+    for (const SettingsError& error : *errors) fmt::print(stderr, "{}\n", format_error(error));
+    return exit_bad_config;
+  }
+  const Settings& settings = std::get<Settings>(loaded);
+  set_up_log(settings.log);
+  try {
+    return work(settings);
+  } catch (const std::exception& failure) {
+    spdlog::critical("{}", failure.what());
+    return exit_failed;
+  }
+}
+
+CLI::App* add_command(CLI::App& app, const char* name, const char* help, Arguments& arguments,
+                      Work work, Work& chosen) {
+  CLI::App* command = app.add_subcommand(name, help);
+  command->add_option("--config", arguments.config, "the YAML configuration file")
+      ->required()
+      ->type_name("FILE");
+  command->callback([&chosen, work = std::move(work)] { chosen = work; });
+  return command;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{
+      "uniqd - enforces uniqueness across aggregates, after the fact and without locks.\n"
+      "Exit codes: 0 done, 1 failed, 2 usage, 3 halted (needs a person), 69 a service could not\n"
+      "be reached, 78 bad configuration."};
+  app.name("uniqd");
+  app.set_version_flag("--version", std::string("uniqd ") + version);
+  app.require_subcommand(1);
+  Arguments given;
+  Work chosen;
+
+  auto* daemon = add_command(
+      app, "run", "the daemon", given,
+      [&](const Settings& settings) { return run_daemon(settings, !given.keeps_schema); }, chosen);
+  daemon->add_flag("--no-migrate", given.keeps_schema,
+                   "neither create nor upgrade the schema at start");
+
+  auto* check = add_command(
+      app, "check", "validate the configuration", given,
+      [&](const Settings& settings) { return run_check(settings, given.online, given.prints); },
+      chosen);
+  check->add_flag("--online", given.online, "also try the broker, the topics and the database");
+  check->add_flag("--print", given.prints, "print the effective configuration, secrets masked");
+
+  auto* status = add_command(
+      app, "status", "positions, lag, claims, compensations by state", given,
+      [&](const Settings& settings) { return run_status(settings, given.json); }, chosen);
+  status->add_flag("--json", given.json, "answer as JSON");
+
+  auto* lookup = add_command(
+      app, "lookup", "who owns a value", given,
+      [&](const Settings& settings) {
+        return run_lookup(settings, given.constraint, given.values, given.json);
+      },
+      chosen);
+  lookup->add_option("constraint", given.constraint, "the constraint's name")->required();
+  lookup->add_option("values", given.values, "FIELD=VALUE, one for each field")->required();
+  lookup->add_flag("--json", given.json, "answer as JSON");
+
+  add_command(app, "migrate", "create or upgrade the schema", given, run_migrate, chosen);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? exit_done : exit_usage;
+  }
+  return with_settings(given, chosen);
+}
+
+}  // namespace
+}  // namespace uniqd
+
+int main(int argc, char** argv) { return uniqd::run(argc, argv); }

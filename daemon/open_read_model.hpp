@@ -1,0 +1,31 @@
+#pragma once
+// open_read_model.hpp - from settings to a read model that fits them.
+
+#include <stdexcept>
+#include <string>
+
+#include "config/settings.hpp"
+#include "readmodel/pg_session.hpp"
+#include "readmodel/rules.hpp"
+
+namespace uniqd {
+
+// The read model was made under other rules; the text names each difference and the remedy.
+class FingerprintDiffers : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// There is no read model yet, or an older one; the text names the remedy.
+class SchemaMissing : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Checks the schema (with `migrates`, creates or upgrades it), checks that it was made under the
+// same rules, and returns the key that values are digested with (empty unless hmac-sha256).
+// Throws StoreFailure, SchemaTooNew, SchemaMissing, FingerprintDiffers.
+[[nodiscard]] std::string open_read_model(PgSession& session, const Settings& settings,
+                                          const ConstraintSet& constraints, bool migrates);
+
+}  // namespace uniqd

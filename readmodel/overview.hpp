@@ -1,0 +1,34 @@
+#pragma once
+// overview.hpp - the read model in numbers, and who owns a value; for people and metrics.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "readmodel/pg_session.hpp"
+#include "readmodel/position.hpp"
+
+namespace uniqd {
+
+struct StoredPosition {
+  Position position;
+  std::string applied_at;  // RFC 3339, UTC: the last time it moved
+};
+
+struct Overview {
+  std::vector<StoredPosition> positions;              // by partition
+  std::map<std::string, std::int64_t> claims;         // by constraint
+  std::map<std::string, std::int64_t> compensations;  // by state; every state occurs
+  std::int64_t dead_letters = 0;
+  std::optional<double> oldest_open_compensation_seconds;  // none is open: nothing
+};
+
+// Throws StoreFailure.
+[[nodiscard]] Overview read_overview(PgSession& session, const std::string& topic);
+
+// The owner of a value; nothing where it is free. Throws StoreFailure.
+[[nodiscard]] std::optional<std::string> find_owner(PgSession& session, ClaimKey key);
+
+}  // namespace uniqd
