@@ -7,11 +7,23 @@ namespace uniqd {
 void CommandGate::set_open(std::vector<Partition> partitions) {
   {
     const std::lock_guard lock(mutex_);
+    if (is_distrusted_) partitions.clear();
     if (partitions == open_) return;
     open_ = std::move(partitions);
     news_ = true;
   }
   changed_.notify_all();
+}
+
+void CommandGate::distrust() {
+  const std::lock_guard lock(mutex_);
+  is_distrusted_ = true;
+  open_.clear();
+}
+
+bool CommandGate::take_distrust() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(is_distrusted_, false);
 }
 
 void CommandGate::announce() {

@@ -16,6 +16,11 @@ class CommandGate {
  public:
   // The partitions that may send are now exactly these.
   void set_open(std::vector<Partition> partitions);
+  // The stored positions may not be what they were: nothing may send until the loop has read them
+  // again, whatever it opens meanwhile.
+  void distrust();
+  // For the loop, which reads the positions then: whether distrust() was called since the last time.
+  [[nodiscard]] bool take_distrust();
   // Something was committed that may have to be sent.
   void announce();
   // Wakes and dismisses the waiter for good.
@@ -33,6 +38,7 @@ class CommandGate {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Partition> open_;
+  bool is_distrusted_ = false;
   bool news_ = false;
   bool closed_ = false;
 };

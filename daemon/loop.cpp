@@ -24,6 +24,7 @@ Loop::Loop(Seams seams, const ConstraintSet& constraints, Decoder decoder, Polic
       probe_(std::move(probe)) {}
 
 LoopStep Loop::step() {
+  if (seams_.gate.take_distrust() && is_synchronised_) lose_footing();
   if (!is_synchronised_ && !assigned_.empty() && seams_.clock.steady() >= retry_at_) {
     if (LoopStep step = resynchronise(); step.kind != LoopStep::Kind::applied) return step;
   }

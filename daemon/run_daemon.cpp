@@ -172,6 +172,8 @@ class Daemon {
       trouble = step.why;
       return step.failed == 0 && step.may_have_more;
     } catch (const StoreFailure& failure) {
+      // The server may have come back with an earlier state, which an idle loop would not notice.
+      gate_.distrust();
       const Reaction reaction = react_to_store_failure(failure.sqlstate());
       trouble = std::string(failure.what()) + ". " + reaction.remedy;
       return false;
