@@ -1,5 +1,6 @@
 #include "commands/decide.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace uniqd {
@@ -12,12 +13,12 @@ const Action& action_for(const Policy& policy, std::size_t constraint, Effect ef
 
 // The strongest of the event's actions; of equals the first constraint's (R8).
 const Action& strongest_action(const Policy& policy, const Event& event, const Verdict& verdict) {
-  const Action* strongest = nullptr;
-  for (const Contested& contested : verdict.contested) {
-    const Action& action = action_for(policy, contested.constraint, event.effect);
-    if (!strongest || action.kind > strongest->kind) strongest = &action;
-  }
-  return *strongest;
+  const auto action_of = [&](const Contested& contested) -> const Action& {
+    return action_for(policy, contested.constraint, event.effect);
+  };
+  const auto strongest = std::ranges::max_element(
+      verdict.contested, {}, [&](const Contested& contested) { return action_of(contested).kind; });
+  return action_of(*strongest);
 }
 
 std::vector<Violation> violations_of(const Model& model, const Event& event,

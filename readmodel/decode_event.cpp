@@ -274,12 +274,12 @@ Decoded Decoder::Parts::interpret(const Record& record, Opened opened, const Eve
   event.partition = record.partition;
   event.offset = record.offset;
   event.type = std::move(opened.type);
-  const std::string place = options.source_topic + "/" +
+  std::string place = options.source_topic + "/" +
                             std::to_string(to_number(record.partition)) + "/" +
                             std::to_string(record.offset.value);
   event.cause = compensation_id(options.source_topic, event.entity,
                                 opened.identity.empty() ? "at:" + place : opened.identity);
-  event.id = opened.id.empty() ? place : std::move(opened.id);
+  event.id = opened.id.empty() ? std::move(place) : std::move(opened.id);
   event.correlation_id = std::move(opened.correlation_id);
   event.traceparent = std::move(opened.traceparent);
   event.key_differs = record.key != std::string_view(event.entity);
