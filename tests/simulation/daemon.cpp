@@ -1,0 +1,75 @@
+#include "tests/simulation/daemon.hpp"
+
+namespace uniqd::simulation {
+namespace {
+
+Decoder make_decoder(const ConstraintSet& constraints) {
+  DecoderOptions options;
+  options.source_topic = source_topic;
+  options.value_key = "a key for simulations";
+  std::vector<SlotPointer> slots;
+  for (const Constraint& constraint : constraints) {
+    for (std::size_t field = 0; field < constraint.fields.size(); ++field) {
+      slots.push_back({constraint.first_slot + field, "/" + constraint.fields[field]});
+    }
+  }
+  options.events["UserAdded"] = {Effect::claim, "/userId", slots};
+  options.events["UserChanged"] = {Effect::change, "/userId", slots};
+  options.events["UserDeactivated"] = {Effect::release, "/userId", {}};
+  return {std::move(options), constraints};
+}
+
+Policy make_policy(const ConstraintSet& constraints) {
+  const Action action{ActionKind::send, "DeactivateUser", "There is another one."};
+  Policy policy;
+  policy.by_constraint.resize(constraints.size(), {action, action});
+  policy.entity_field = {{"UserAdded", "userId"}, {"UserChanged", "userId"}};
+  return policy;
+}
+
+}  // namespace
+
+Daemon::Daemon(World& world)
+    : world_(world),
+      source_(world.topic_, world.dice_, world.faults_, world.is_broker_down_),
+      ledger_(world.database_, world.dice_, world.faults_, [this] { return source_.polled(); }),
+      outbox_(world.database_, world.faults_),
+      publisher_(world.commands_, world.faults_, world.is_broker_down_,
+                 [this](const Command& command) { examine(command); }),
+      loop_({source_, ledger_, world.clock_, gate_, telemetry_}, world.constraints_,
+            make_decoder(world.constraints_), make_policy(world.constraints_),
+            {1 + world.dice_.below(40), std::size_t{1} << 20, std::chrono::milliseconds(0)},
+            probe()),
+      relay_(outbox_, publisher_, source_topic, CommandEnvelope::cloudevents_binary,
+             1 + world.dice_.below(5), probe()) {}
+
+Probe Daemon::probe() {
+  return [this](std::string_view point) {
+    const Fault fault = crash_at(point);
+    if (world_.faults_.strikes(fault, 30)) throw Crash{fault};
+  };
+}
+
+void Daemon::step_relay() {
+  try {
+    relay_.step(gate_.open());
+  } catch (const StoreFailure&) {
+    gate_.distrust();
+  }
+}
+
+void Daemon::drop_connections() {
+  ledger_.drop_connection();
+  outbox_.drop_connection();
+}
+
+void Daemon::examine(const Command& command) {
+  const DatabaseState& state = world_.database_.state();
+  const auto& compensations = state.store.compensations;
+  const auto found = compensations.find(command.id);
+  const auto end =
+      found == compensations.end() ? std::nullopt : source_.end_at_start(found->second.partition);
+  world_.examiner_.examine_command(command, state, end);
+}
+
+}  // namespace uniqd::simulation

@@ -1,0 +1,41 @@
+#pragma once
+// daemon.hpp - one instance of the daemon: the real loop and relay on fakes.
+
+#include "daemon/loop.hpp"
+#include "tests/simulation/fake_ledger.hpp"
+#include "tests/simulation/fake_source.hpp"
+#include "tests/simulation/world.hpp"
+
+namespace uniqd::simulation {
+
+// Thrown at a probe point: the process has ended there.
+struct Crash {
+  Fault fault;
+};
+
+class Daemon {
+ public:
+  explicit Daemon(World& world);
+
+  LoopStep step_loop() { return loop_.step(); }
+  // As the relay's thread does: whatever fails is tried again at the next step.
+  void step_relay();
+  void drop_connections();
+  [[nodiscard]] FakeSource& source() { return source_; }
+
+ private:
+  Probe probe();
+  void examine(const Command& command);
+
+  World& world_;
+  FakeSource source_;
+  FakeLedger ledger_;
+  FakeOutbox outbox_;
+  FakePublisher publisher_;
+  CommandGate gate_;
+  Telemetry telemetry_;
+  Loop loop_;
+  Relay relay_;
+};
+
+}  // namespace uniqd::simulation

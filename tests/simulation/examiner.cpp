@@ -1,0 +1,144 @@
+#include "tests/simulation/examiner.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "tests/simulation/complaint.hpp"
+
+namespace uniqd::simulation {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string joined(const Oracle::Fields& fields) {
+  std::string name;
+  for (const auto& field : fields) name += name.empty() ? field : "+" + field;
+  return name;
+}
+
+std::string header(const Command& command, std::string_view name) {
+  for (const auto& [known, value] : command.headers) {
+    if (known == name) return value;
+  }
+  return "";
+}
+
+}  // namespace
+
+void Examiner::examine_state(const DatabaseState& state) {
+  const MemoryStore& store = state.store;
+  require(store.entities.size() == state.oracle.users.size(), "the same entities are present");
+  for (const auto& [name, entity] : store.entities) examine_entity(state, name, entity);
+  std::size_t owned = 0;
+  for (const auto& [name, user] : state.oracle.users) owned += user.owns.size();
+  require(store.claims.size() == owned, "there are as many claims as the oracle has");
+
+  require(store.decided.size() == state.oracle.compensations.size(),
+          "there are as many compensations as the oracle has");
+  for (std::size_t place = 0; place < store.decided.size(); ++place) {
+    examine_compensation(state.oracle, store.compensations.at(store.decided[place]), place);
+  }
+  std::vector<std::pair<std::int32_t, std::int64_t>> dead_letters;
+  for (const BadEvent& bad : store.dead_letters) {
+    dead_letters.emplace_back(to_number(bad.partition), bad.offset.value);
+  }
+  require(dead_letters == state.oracle.dead_letters, "exactly the bad records are dead letters");
+}
+
+void Examiner::examine_entity(const DatabaseState& state, const std::string& name,
+                              const Entity& entity) {
+  const auto found = state.oracle.users.find(name);
+  require(found != state.oracle.users.end(), "an entity that is present is so for the oracle");
+  const Oracle::User& user = found->second;
+  require(entity.compensation.has_value() == user.open.has_value(),
+          "an entity has an open compensation where the oracle has one");
+  if (user.open) require(ids_.agree(*user.open, *entity.compensation), "one id a violating event");
+  for (std::size_t index = 0; index < state.oracle.constraints.size(); ++index) {
+    const auto owned = user.owns.find(index);
+    require(entity.owned[index].has_value() == (owned != user.owns.end()),
+            "an entity owns a value where the oracle says so");
+    if (owned == user.owns.end()) continue;
+    const ClaimKey key = *entity.owned[index];
+    require(values_.agree({index, owned->second}, key), "one key a value");
+    const auto claim = state.store.claims.find(key);
+    require(claim != state.store.claims.end() && claim->second.owner == name &&
+                claim->second.constraint == index,
+            "a claim has the owner that its entity says");
+  }
+}
+
+const Oracle::Compensation& Examiner::judged(const Oracle& oracle, const std::string& user,
+                                             const std::string& event_id, CompensationId id) {
+  const std::string identity = user + "/" + event_id;
+  const auto found = oracle.compensations.find(identity);
+  require(found != oracle.compensations.end(), "a compensation is one of the oracle's");
+  require(ids_.agree(identity, id), "one id a violating event");
+  return found->second;
+}
+
+void Examiner::examine_compensation(const Oracle& oracle, const Compensation& stored,
+                                    std::size_t place) {
+  const Oracle::Compensation& expected = judged(oracle, stored.entity, stored.event_id, stored.id);
+  require(expected.decided == place, "compensations are in the order of decision");
+  require(to_number(stored.partition) == expected.cause.partition &&
+              stored.offset.value == expected.cause.offset,
+          "a compensation knows where it was decided");
+  const std::string state =
+      has_ended(stored.state) ? std::string(to_text(stored.state)) : std::string("open");
+  require(state == expected.state, "a compensation is in the oracle's state");
+  require(stored.violations.size() == expected.violations.size(),
+          "a compensation has the oracle's violations");
+  for (std::size_t index = 0; index < expected.violations.size(); ++index) {
+    const Violation& known = stored.violations[index];
+    const Oracle::Violation& wanted = expected.violations[index];
+    require(known.constraint == joined(oracle.constraints[wanted.constraint]) &&
+                known.owner == wanted.owner && known.event_id == wanted.event_id,
+            "a violation is the oracle's");
+    require(values_.agree({wanted.constraint, wanted.value}, known.value.key()), "one key a value");
+  }
+}
+
+void Examiner::examine_command(const Command& command, const DatabaseState& state,
+                               std::optional<Offset> end_at_start) {
+  const std::string event_id = header(command, "ce_causationid");
+  const Oracle::Compensation& known = judged(state.oracle, command.key, event_id, command.id);
+  require(known.state == "open", "what has ended is not sent");
+  require(header(command, "ce_id") == to_uuid_text(command.id) &&
+              header(command, "ce_subject") == command.key &&
+              header(command, "ce_type") == "DeactivateUser" &&
+              header(command, "ce_correlationid") == event_id,
+          "a command's headers say what it is about");
+  const auto position = state.positions.find(Partition{known.cause.partition});
+  require(end_at_start && position != state.positions.end() && position->second >= *end_at_start,
+          "nothing is sent while catching up");
+  examine_words(command, known);
+
+  const auto last = last_first_.emplace(command.key, std::pair(known.decided, command.id)).first;
+  require(last->second.first <= known.decided || sent_.contains(command.id),
+          "an entity's commands begin in the order of decision");
+  if (!sent_.contains(command.id)) last->second = {known.decided, command.id};
+  const auto sent = sent_.emplace(command.id, Sent{command.key, command.body}).first;
+  require(sent->second.key == command.key, "equal id, equal key");
+  const bool is_same = sent->second.body == command.body;
+  require(is_same || known.violations.size() > 1, "equal id, equal body");
+}
+
+void Examiner::examine_words(const Command& command, const Oracle::Compensation& judged) {
+  const Json body = Json::parse(command.body);
+  const Json& violations = body.at("violations");
+  require(body.at("userId") == command.key, "the body names the entity");
+  require(body.at("decidedAt") == Json({{"topic", source_topic},
+                                        {"partition", judged.cause.partition},
+                                        {"offset", judged.cause.offset}}),
+          "the body says where it was decided");
+  require(violations.size() == judged.violations.size(), "the body has the oracle's violations");
+  for (std::size_t index = 0; index < judged.violations.size(); ++index) {
+    const Oracle::Violation& expected = judged.violations[index];
+    require(violations[index].at("owner") == expected.owner && expected.owner != command.key,
+            "nobody is told to leave for a value that it owned");
+    require(shown_values_.agree({expected.constraint, expected.value},
+                                violations[index].at("value").get<std::string>()),
+            "one digest a value");
+  }
+}
+
+}  // namespace uniqd::simulation

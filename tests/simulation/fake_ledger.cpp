@@ -1,0 +1,108 @@
+#include "tests/simulation/fake_ledger.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "tests/simulation/complaint.hpp"
+
+namespace uniqd::simulation {
+namespace {
+
+void check_connection(const Database& database, bool& is_dropped) {
+  if (database.is_down()) throw StoreFailure("08006", "the database is down");
+  if (std::exchange(is_dropped, false)) throw StoreFailure("57P01", "the connection was closed");
+}
+
+}  // namespace
+
+// A call fails before it has any effect, or goes on.
+void FakeLedger::talk(Fault fault, std::size_t chances) {
+  static constexpr std::array<const char*, 5> passing{"", "08006", "40001", "40P01", "55P03"};
+  try {
+    check_connection(database_, is_dropped_);
+    if (faults_.strikes(fault, chances)) {
+      throw StoreFailure(passing[dice_.below(passing.size())], "a passing failure");
+    }
+  } catch (const StoreFailure&) {
+    open_.reset();
+    throw;
+  }
+}
+
+std::vector<Position> FakeLedger::positions(const std::vector<Partition>& partitions) {
+  require(!open_, "the positions are read outside a batch's transaction");
+  talk(Fault::positions_failed, 8);
+  database_.settle();
+  std::vector<Position> positions;
+  for (const Partition partition : partitions) {
+    const auto& known = database_.state().positions;
+    const auto found = known.find(partition);
+    positions.push_back(
+        {partition, found == known.end() ? std::nullopt : std::optional(found->second)});
+  }
+  return positions;
+}
+
+bool FakeLedger::begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
+                       Loaded& loaded) {
+  require(!open_, "a batch begins after the one before has ended");
+  require(!advances.empty(), "a batch moves a position");
+  talk(Fault::begin_failed, 20);
+  database_.settle();
+  for (const Advance& advance : advances) {
+    const auto& known = database_.state().positions;
+    const auto found = known.find(advance.partition);
+    const auto stored = found == known.end() ? std::nullopt : std::optional(found->second);
+    if (stored != advance.expected) {
+      faults_.count(Fault::fenced);
+      return false;
+    }
+  }
+  open_ = {advances, polled_(), {}};
+  talk(Fault::load_failed, 20);
+  database_.state().store.load(events, loaded);
+  return true;
+}
+
+void FakeLedger::commit_transaction(const Outcome& outcome) {
+  require(open_.has_value(), "a commit belongs to a begin");
+  talk(Fault::commit_failed, 20);
+  open_->outcome = outcome;
+  Database::Batch batch = *std::exchange(open_, std::nullopt);
+  if (faults_.strikes(Fault::commit_in_doubt_then_done, 25)) {
+    database_.leave_in_doubt(std::move(batch), true);
+  } else if (faults_.strikes(Fault::commit_in_doubt_then_undone, 25)) {
+    database_.leave_in_doubt(std::move(batch), false);
+  } else {
+    database_.commit(batch);
+    if (!faults_.strikes(Fault::commit_answer_lost, 25)) return;
+  }
+  throw StoreFailure("", "the answer was lost");
+}
+
+void FakeOutbox::talk(Fault fault, std::size_t chances) {
+  check_connection(database_, is_dropped_);
+  if (faults_.strikes(fault, chances)) throw StoreFailure("08006", "a passing failure");
+}
+
+std::vector<Compensation> FakeOutbox::pending(const std::vector<Partition>& partitions,
+                                              std::size_t limit) {
+  talk(Fault::outbox_failed, 15);
+  std::vector<Compensation> pending;
+  const MemoryStore& store = database_.state().store;
+  for (const CompensationId id : store.decided) {
+    const Compensation& known = store.compensations.at(id);
+    if (known.state != CompensationState::pending || pending.size() == limit) continue;
+    if (std::ranges::count(partitions, known.partition) > 0) pending.push_back(known);
+  }
+  return pending;
+}
+
+void FakeOutbox::mark_sent(const std::vector<CompensationId>& ids) {
+  talk(Fault::mark_failed, 10);
+  database_.mark_sent(ids);
+  if (faults_.strikes(Fault::mark_answer_lost, 10)) throw StoreFailure("", "the answer was lost");
+}
+
+}  // namespace uniqd::simulation

@@ -1,0 +1,58 @@
+#pragma once
+// fake_ledger.hpp - one daemon's connections to the database, with the failures they have.
+
+#include <functional>
+#include <optional>
+
+#include "commands/relay.hpp"
+#include "daemon/ledger.hpp"
+#include "tests/simulation/database.hpp"
+
+namespace uniqd::simulation {
+
+class FakeLedger : public Ledger {
+ public:
+  // `polled` says what the batch at hand was made of.
+  FakeLedger(Database& database, Dice& dice, FaultPlan& faults,
+             std::function<PolledPlaces()> polled)
+      : database_(database), dice_(dice), faults_(faults), polled_(std::move(polled)) {}
+
+  std::vector<Position> positions(const std::vector<Partition>& partitions) override;
+  [[nodiscard]] bool begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
+                           Loaded& loaded) override;
+  void commit_transaction(const Outcome& outcome) override;
+  void abandon() noexcept override { open_.reset(); }
+
+  // The server closed the connection; the next call finds out.
+  void drop_connection() { is_dropped_ = true; }
+
+ private:
+  void talk(Fault fault, std::size_t chances);
+
+  Database& database_;
+  Dice& dice_;
+  FaultPlan& faults_;
+  std::function<PolledPlaces()> polled_;
+  std::optional<Database::Batch> open_;
+  bool is_dropped_ = false;
+};
+
+class FakeOutbox : public Outbox {
+ public:
+  FakeOutbox(Database& database, FaultPlan& faults) : database_(database), faults_(faults) {}
+
+  std::vector<Compensation> pending(const std::vector<Partition>& partitions,
+                                    std::size_t limit) override;
+  void mark_sent(const std::vector<CompensationId>& ids) override;
+
+  void drop_connection() { is_dropped_ = true; }
+
+ private:
+  void talk(Fault fault, std::size_t chances);
+
+  Database& database_;
+  FaultPlan& faults_;
+  bool is_dropped_ = false;
+};
+
+}  // namespace uniqd::simulation

@@ -1,0 +1,56 @@
+#pragma once
+// fake_source.hpp - one member of the consumer group, reading the topic in random portions.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/record_source.hpp"
+#include "tests/simulation/database.hpp"
+#include "tests/simulation/topic.hpp"
+
+namespace uniqd::simulation {
+
+class FakeSource : public RecordSource {
+ public:
+  // `is_broker_down` belongs to the world.
+  FakeSource(const Topic& topic, Dice& dice, FaultPlan& faults, const bool& is_broker_down)
+      : topic_(topic), dice_(dice), faults_(faults), is_broker_down_(is_broker_down) {}
+
+  void poll(const PollLimits& limits, Poll& poll) override;
+  std::vector<PartitionEnd> fetch_from(const std::vector<Position>& positions) override;
+  void stop_fetching() override { fetches_.clear(); }
+  void report_progress(const std::vector<Position>& /*positions*/) override {}
+
+  // The group's decision, which the member learns from its next poll.
+  void assign(std::vector<Partition> partitions) { news_ = std::move(partitions); }
+
+  // The places of the records of the last poll, in its order.
+  [[nodiscard]] const PolledPlaces& polled() const { return polled_; }
+  // The true end of the partition when fetching it last began; nothing where it never did.
+  [[nodiscard]] std::optional<Offset> end_at_start(Partition partition) const;
+
+ private:
+  struct Fetch {
+    Partition partition{};
+    Offset next;
+    std::optional<Offset> told_end;  // an end is told once
+  };
+  void take_from(Fetch& fetch, std::size_t records_max, Poll& poll);
+  void hand_out(const LogRecord& record, Partition partition, Poll& poll);
+  void forget_bytes();
+
+  const Topic& topic_;
+  Dice& dice_;
+  FaultPlan& faults_;
+  const bool& is_broker_down_;
+  std::vector<Partition> assigned_;
+  std::optional<std::vector<Partition>> news_;
+  std::vector<Fetch> fetches_;
+  std::map<Partition, Offset> ends_at_start_;
+  PolledPlaces polled_;
+  std::vector<std::string> bytes_;  // what the last poll's views look at
+};
+
+}  // namespace uniqd::simulation

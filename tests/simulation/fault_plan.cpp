@@ -1,0 +1,74 @@
+#include "tests/simulation/fault_plan.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+namespace uniqd::simulation {
+namespace {
+
+// In the order of Fault; the crashes are named by their probe points.
+constexpr std::array<std::string_view, fault_count> names{
+    "after_poll",
+    "after_positions",
+    "after_begin",
+    "before_commit",
+    "after_commit",
+    "relay_before_publish",
+    "relay_before_mark",
+    "relay_after_mark",
+    "kill",
+    "rebalance",
+    "zombie",
+    "fenced",
+    "positions_failed",
+    "begin_failed",
+    "load_failed",
+    "commit_failed",
+    "commit_answer_lost",
+    "commit_in_doubt_then_done",
+    "commit_in_doubt_then_undone",
+    "outbox_failed",
+    "mark_failed",
+    "mark_answer_lost",
+    "database_down",
+    "database_rewound",
+    "broker_down",
+    "poll_failed",
+    "ends_unknown",
+    "publish_lost",
+    "publish_answer_lost",
+    "publish_refused",
+    "service_slow",
+    "command_dropped_as_seen",
+    "clock_jump",
+    "event_redelivered",
+    "event_without_id",
+    "bad_record",
+    "tombstone",
+    "unknown_event",
+    "offset_hole",
+    "end_beyond_last_record",
+};
+
+}  // namespace
+
+std::string_view fault_name(Fault fault) { return names[static_cast<std::size_t>(fault)]; }
+
+Fault crash_at(std::string_view point) {
+  const auto* const found = std::ranges::find(names, point);
+  if (found == names.end()) throw std::out_of_range("unknown probe point " + std::string(point));
+  return static_cast<Fault>(found - names.begin());
+}
+
+FaultPlan::FaultPlan(Dice& dice) : dice_(dice) {
+  for (bool& known : known_) known = !dice_.once_in(3);
+}
+
+bool FaultPlan::strikes(Fault fault, std::size_t chances) {
+  if (is_calm_ || !known_[static_cast<std::size_t>(fault)] || !dice_.once_in(chances)) return false;
+  count(fault);
+  return true;
+}
+
+}  // namespace uniqd::simulation

@@ -1,0 +1,145 @@
+# Who watches the watchmen: each mutant is the simulation with one deliberate bug, and the simulation
+# must object to it. A mutant replaces one exact text in one source file; a text that is not found
+# exactly once fails the build of the mutants, and with it their test.
+#
+#   cmake --build build --target mutants     build and run them all; stops at one that survives
+#   build/mutant_NAME --seeds 1:3000         one of them
+
+set(mutant_seeds 1:3000)
+add_custom_target(mutants)
+
+# add_mutant(NAME what-is-wrong FILE path-from-the-root FROM text TO text)
+function(add_mutant name)
+  cmake_parse_arguments(PARSE_ARGV 1 mutant "" "FILE;FROM;TO" "")
+  set(folder ${CMAKE_CURRENT_BINARY_DIR}/mutants/${name})
+  set(source ${folder}/mutated.cpp)
+  file(CONFIGURE OUTPUT ${folder}/from.txt CONTENT "@mutant_FROM@" @ONLY)
+  file(CONFIGURE OUTPUT ${folder}/to.txt CONTENT "@mutant_TO@" @ONLY)
+  add_custom_command(OUTPUT ${source}
+    COMMAND ${CMAKE_COMMAND} -DFILE=${CMAKE_SOURCE_DIR}/${mutant_FILE} -DFOLDER=${folder}
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/mutate.cmake
+    DEPENDS ${CMAKE_SOURCE_DIR}/${mutant_FILE} ${CMAKE_CURRENT_SOURCE_DIR}/mutate.cmake
+      ${folder}/from.txt ${folder}/to.txt
+    VERBATIM)
+  # What is defined here is not taken from the libraries.
+  add_executable(mutant_${name} EXCLUDE_FROM_ALL main.cpp ${source})
+  target_compile_options(mutant_${name} PRIVATE -O1 -w)
+  target_link_libraries(mutant_${name} PRIVATE simulation_core simdjson::simdjson OpenSSL::Crypto
+    nlohmann_json::nlohmann_json spdlog::spdlog fmt::fmt Threads::Threads)
+  add_custom_command(OUTPUT ${folder}/killed.txt
+    COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:mutant_${name}> -DNAME=${name}
+      -DSEEDS=${mutant_seeds} -DREPORT=${folder}/killed.txt
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/expect_objection.cmake
+    DEPENDS mutant_${name} ${CMAKE_CURRENT_SOURCE_DIR}/expect_objection.cmake
+    COMMENT "Running mutant ${name}" VERBATIM)
+  add_custom_target(run_mutant_${name} DEPENDS ${folder}/killed.txt)
+  add_dependencies(mutants run_mutant_${name})
+endfunction()
+
+add_test(NAME mutants
+  COMMAND ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --target mutants --parallel 2)
+set_tests_properties(mutants PROPERTIES LABELS "simulation;mutation" RUN_SERIAL TRUE TIMEOUT 900)
+
+# The rules of the fold.
+add_mutant(redelivery_is_judged_again FILE readmodel/claims.cpp
+  FROM [[if (model.was_found_violating(event.cause)) {]]
+  TO [[if (false) {]])
+add_mutant(entity_conflicts_with_itself FILE readmodel/claims.cpp
+  FROM [[return owner != nullptr && *owner != entity;]]
+  TO [[return owner != nullptr;]])
+add_mutant(some_may_take_over FILE readmodel/claims.cpp
+  FROM [[return owner != nullptr && *owner != entity;]]
+  TO [[return owner != nullptr && *owner < entity;]])
+add_mutant(violation_takes_all_the_same FILE readmodel/claims.cpp
+  FROM [[if (verdict.kind != Verdict::Kind::violating) {
+    take(]]
+  TO [[if (true) {
+    take(]])
+add_mutant(release_keeps_claims FILE readmodel/claims.cpp
+  FROM [[if (owned) model.remove_claim(*owned);
+  }
+  model.remove_entity(name);]]
+  TO [[}
+  model.remove_entity(name);]])
+add_mutant(release_does_not_confirm FILE commands/decide.cpp
+  FROM [[compensations.end(*open, CompensationState::confirmed);]]
+  TO [[]])
+add_mutant(null_does_not_free FILE readmodel/claims.cpp
+  FROM [[value.digest ? std::optional(value.digest->key()) : std::nullopt;]]
+  TO [[value.digest ? std::optional(value.digest->key()) : verdict.parts[value.slot];]])
+add_mutant(change_of_the_absent_counts FILE readmodel/claims.cpp
+  FROM [[if (!entity && event.effect == Effect::change) return verdict;]]
+  TO [[]])
+add_mutant(violating_change_frees FILE readmodel/claims.cpp
+  FROM [[after.parts = verdict.parts;]]
+  TO [[after.parts = verdict.parts;
+  for (auto& owned : after.owned) {
+    if (owned && verdict.kind == Verdict::Kind::violating) {
+      model.remove_claim(*owned);
+      owned.reset();
+    }
+  }]])
+add_mutant(violation_forgets_what_it_wants FILE readmodel/claims.cpp
+  FROM [[after.parts = verdict.parts;]]
+  TO [[if (verdict.kind != Verdict::Kind::violating) after.parts = verdict.parts;]])
+add_mutant(nothing_settles FILE readmodel/claims.cpp
+  FROM [[verdict.settles = entity && entity->compensation &&]]
+  TO [[verdict.settles = false && entity &&]])
+add_mutant(settles_though_contested FILE readmodel/claims.cpp
+  FROM [[return !wanted || !is_owned_by_another(model, *wanted, entity);]]
+  TO [[return true;]])
+add_mutant(two_compensations_at_a_time FILE commands/decide.cpp
+  FROM [[if (open) {
+    compensations.add(]]
+  TO [[if (false) {
+    compensations.add(]])
+add_mutant(identity_is_the_place FILE readmodel/decode_event.cpp
+  FROM [[opened.identity.empty() ? "at:" + place : opened.identity]]
+  TO [["at:" + place]])
+
+# The way of a batch.
+add_mutant(compare_and_set_is_off FILE tests/simulation/fake_ledger.cpp
+  FROM [[if (stored != advance.expected) {]]
+  TO [[if (false) {]])
+add_mutant(last_record_is_read_again FILE daemon/loop.cpp
+  FROM [[reach(record.partition, record.offset.next());]]
+  TO [[reach(record.partition, record.offset);]])
+add_mutant(end_skips_records FILE daemon/loop.cpp
+  FROM [[reach(end.partition, end.offset);]]
+  TO [[reach(end.partition, Offset{end.offset.value + 1});]])
+add_mutant(fenced_and_goes_on FILE daemon/loop.cpp
+  FROM [[if (!moved.empty() && !commit_batch(moved)) {]]
+  TO [[if (!moved.empty() && !commit_batch(moved) && false) {]])
+add_mutant(failure_without_reading_positions FILE daemon/loop.cpp
+  FROM [[seams_.ledger.abandon();
+    return on_store_failure(failure);]]
+  TO [[seams_.ledger.abandon();
+    return {LoopStep::Kind::waiting, {}};]])
+add_mutant(commit_in_doubt_is_done FILE daemon/loop.cpp
+  FROM [[seams_.ledger.abandon();
+    return on_store_failure(failure);]]
+  TO [[seams_.ledger.abandon();]])
+add_mutant(dead_letter_is_dropped FILE daemon/loop.cpp
+  FROM [[bad_events_.push_back(std::move(*bad));]]
+  TO [[]])
+add_mutant(rebalance_without_reading_positions FILE daemon/loop.cpp
+  FROM [[is_synchronised_ = false;
+  failures_in_row_ = 0;]]
+  TO [[failures_in_row_ = 0;]])
+add_mutant(rewind_goes_unnoticed FILE daemon/loop.cpp
+  FROM [[if (seams_.gate.take_distrust() && is_synchronised_) lose_footing();]]
+  TO [[(void)seams_.gate.take_distrust();]])
+
+# The way of a command.
+add_mutant(sends_while_catching_up FILE daemon/loop.cpp
+  FROM [[if (known.caught_up) open.push_back(partition);]]
+  TO [[open.push_back(partition);]])
+add_mutant(caught_up_at_once FILE daemon/loop.cpp
+  FROM [[known.caught_up = known.next_offset && *known.next_offset >= end.offset;]]
+  TO [[known.caught_up = true;]])
+add_mutant(marks_what_is_uncertain FILE commands/relay.cpp
+  FROM [[if (report.delivery == Delivery::delivered) {]]
+  TO [[if (true) {]])
+add_mutant(never_marks FILE commands/relay.cpp
+  FROM [[if (!delivered.empty()) outbox_.mark_sent(delivered);]]
+  TO [[]])

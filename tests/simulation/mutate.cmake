@@ -1,0 +1,11 @@
+# cmake -DFILE=source -DFOLDER=with from.txt and to.txt -P mutate.cmake: writes FOLDER/mutated.cpp.
+file(READ ${FILE} text)
+file(READ ${FOLDER}/from.txt from)
+file(READ ${FOLDER}/to.txt to)
+string(FIND "${text}" "${from}" first)
+string(FIND "${text}" "${from}" last REVERSE)
+if(first EQUAL -1 OR NOT first EQUAL last)
+  message(FATAL_ERROR "The text to mutate is not exactly once in ${FILE}; change mutants.cmake:\n${from}")
+endif()
+string(REPLACE "${from}" "${to}" text "${text}")
+file(WRITE ${FOLDER}/mutated.cpp "${text}")

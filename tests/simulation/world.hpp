@@ -1,0 +1,89 @@
+#pragma once
+// world.hpp - one simulation: topic, database, daemons, user service, all from one seed.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/command_topic.hpp"
+#include "tests/simulation/database.hpp"
+#include "tests/simulation/examiner.hpp"
+#include "tests/simulation/manual_clock.hpp"
+#include "tests/simulation/topic.hpp"
+
+namespace uniqd::simulation {
+
+class Daemon;
+
+class World {
+ public:
+  // With `is_traced` every step is written down; the steps are the same.
+  World(std::uint64_t seed, bool is_traced);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  // Throws Complaint, or std::logic_error for a broken promise, at the first thing that is wrong.
+  void run();
+
+  [[nodiscard]] const FaultCounts& faults() const { return faults_.counts(); }
+  [[nodiscard]] const std::vector<std::string>& trace() const { return trace_; }
+
+ private:
+  friend class Daemon;
+
+  void step();
+  void produce();
+  void produce_event(const std::string& user);
+  void produce_bad(const std::string& user);
+  void produce_passed_over(const std::string& user);
+  void append(const std::string& user, LogRecord record);
+  void consume_commands();
+  void answer();
+  void rebalance();
+  void tell_group(std::size_t number);
+  void strike_database();
+  void step_loop(std::size_t number);
+  void step_relay(std::size_t number);
+  void restart(std::size_t number);
+  void examine();
+  void settle();
+  [[nodiscard]] bool is_caught_up() const;
+  [[nodiscard]] std::size_t count_pending() const;
+  [[nodiscard]] std::size_t count_unanswered() const;
+  [[nodiscard]] std::string spelled(std::string value);
+  template <class... Parts>
+  void note(const Parts&... parts);
+
+  Dice dice_;
+  FaultPlan faults_;
+  std::vector<Oracle::Fields> fields_;
+  ConstraintSet constraints_;
+  Topic topic_;
+  Database database_;
+  CommandTopic commands_;
+  Examiner examiner_;
+  ManualClock clock_;
+  bool is_broker_down_ = false;
+  bool order_may_differ_ = false;  // from what it was before a rewind
+
+  std::size_t users_;
+  std::size_t values_;
+  std::int64_t events_made_ = 0;
+  std::vector<std::vector<Partition>> group_;  // by daemon: what it should have
+  std::vector<bool> is_told_;                  // by daemon: whether it knows
+  std::vector<std::unique_ptr<Daemon>> daemons_;
+
+  std::size_t commands_consumed_ = 0;
+  std::set<CompensationId> commands_seen_;
+  std::deque<std::string> answers_;  // users to be deactivated
+
+  std::uint64_t examined_version_ = 0;
+  bool is_traced_;
+  std::vector<std::string> trace_;
+};
+
+}  // namespace uniqd::simulation
