@@ -19,7 +19,8 @@ class CommandGate {
   // The stored positions may not be what they were: nothing may send until the loop has read them
   // again, whatever it opens meanwhile.
   void distrust();
-  // For the loop, which reads the positions then: whether distrust() was called since the last time.
+  // For the loop, which reads the positions then: whether distrust() was called since the last
+  // time.
   [[nodiscard]] bool take_distrust();
   // Something was committed that may have to be sent.
   void announce();
