@@ -1,10 +1,8 @@
 #include "tests/support/services.hpp"
 
-#include <doctest/doctest.h>
 #include <fmt/core.h>
 #include <sys/wait.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -58,18 +56,6 @@ Services find_services() {
                   variables["UNIQD_SERVICES_DIR"]};
 }
 
-bool skip_case(std::string_view why) {
-  const char* ci = std::getenv("CI");
-  if (ci != nullptr && std::string_view(ci) == "true") {
-    FAIL_CHECK("cannot run: " << std::string(why));
-    return true;
-  }
-  const auto* running = doctest::getContextOptions()->currentTest;
-  fmt::print("SKIPPED: {}: {}\n", running->m_name, why);
-  std::fflush(stdout);
-  return true;
-}
-
 }  // namespace
 
 const Services& Services::get() {
@@ -89,15 +75,6 @@ void Services::act(std::string_view action) const {
   if (status == -1 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     throw std::runtime_error(fmt::format("{} failed; see the logs in {}", command, folder));
   }
-}
-
-bool lacks_kafka() {
-  return !Services::get().real_kafka() && skip_case("needs a real Kafka, and this is the mock");
-}
-
-bool lacks_stoppable_servers() {
-  if (lacks_kafka()) return true;
-  return Services::get().folder.empty() && skip_case("needs servers it may stop: make services");
 }
 
 }  // namespace uniqd::test

@@ -285,6 +285,8 @@ std::string UniqdProcess::log() const { return read_file(log_path_); }
 
 std::string UniqdProcess::log_since_start() const { return log().substr(log_begin_); }
 
+std::string UniqdProcess::log_tail(std::size_t lines) const { return last_lines(log(), lines); }
+
 void UniqdProcess::wait_for_log(const std::string& text, Seconds within) {
   const auto is_said = [&] { return log_since_start().find(text) != std::string::npos; };
   const bool has_come = wait_until([&] { return is_said() || !is_running(); }, within);
@@ -316,8 +318,8 @@ ProgramResult UniqdProcess::command(std::vector<std::string> words, Seconds with
 }
 
 void UniqdProcess::fail(const std::string& what) const {
-  throw std::runtime_error(fmt::format("{}\nThe end of {}:\n{}", what, log_path_,
-                                       last_lines(log_since_start(), log_lines_shown)));
+  throw std::runtime_error(
+      fmt::format("{}\nThe end of {}:\n{}", what, log_path_, log_tail(log_lines_shown)));
 }
 
 }  // namespace uniqd::test

@@ -92,6 +92,8 @@ class UniqdProcess {
   // All starts, or since the last one.
   [[nodiscard]] std::string log() const;
   [[nodiscard]] std::string log_since_start() const;
+  // The last lines of all starts.
+  [[nodiscard]] std::string log_tail(std::size_t lines) const;
   void wait_for_log(const std::string& text, Seconds within = Seconds{30});
 
   // The admin port of this start; 0 while it is not known.
