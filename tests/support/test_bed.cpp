@@ -1,0 +1,172 @@
+#include "tests/support/test_bed.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <stdexcept>
+#include <utility>
+
+#include "tests/support/services.hpp"
+#include "tests/support/wait.hpp"
+
+namespace uniqd::test {
+namespace {
+
+std::string plain_identifier(std::string name) {
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+
+std::string lines(const std::map<std::string, std::string>& keys) {
+  std::string text;
+  for (const auto& [key, value] : keys) text += fmt::format("  {}: {}\n", key, value);
+  return text;
+}
+
+constexpr int broker_answers_within_ms = 30'000;
+
+}  // namespace
+
+TestBed::TestBed(int partitions)
+    : postgres(Services::get().postgres),
+      topic(unique_name("users")),
+      commands_topic(topic + "-commands"),
+      schema(plain_identifier("t_" + topic)),
+      group("g-" + topic),
+      folder(UNIQD_BUILD_DIR "/test-daemons/" + topic),
+      partitions_(partitions) {
+  brokers = kafka_.brokers();
+  watcher_ = make_kafka_client(
+      RD_KAFKA_CONSUMER,
+      make_kafka_conf({}, {{"bootstrap.servers", brokers}, {"group.id", topic}, {"log_level", "3"}},
+                      {}));
+  kafka_.create_topic(topic, partitions);
+  kafka_.create_topic(commands_topic, partitions);
+}
+
+TestBed::~TestBed() {
+  try {
+    sql("SET lock_timeout = '2s'; DROP SCHEMA IF EXISTS \"" + schema + "\" CASCADE");
+  } catch (const StoreFailure&) {
+    // PostgreSQL is gone, or a daemon still at work; the schema's name is used only once.
+  }
+}
+
+std::string TestBed::config() const {
+  return fmt::format(R"(source:
+  topic: {}
+  brokers: {}
+  group: ${{UNIQD_TEST_GROUP:-{}}}
+{}commands:
+  topic: {}
+{}readmodel:
+  postgres: "{}"
+  schema: {}
+{}events:
+  UserAdded: {{ effect: claim, entity: /userId, fields: {{ email: /email, username: /username }} }}
+  UserEmailChanged: {{ effect: change, entity: /userId, fields: {{ email: /email }} }}
+  UserNameChanged: {{ effect: change, entity: /userId, fields: {{ username: /username }} }}
+  UserDeactivated: {{ effect: release, entity: /userId }}
+constraints:
+  email:
+    fields: [email]
+    normalize: {}
+    on_violation:
+      send: DeactivateUser
+      reason: There is already a user with this email address.
+  username:
+    fields: [username]
+    normalize: [trim, nfkc, casefold]
+    on_violation: {{ send: DeactivateUser, reason: This name is taken. }}
+admin: {{ listen: "127.0.0.1:0" }}
+{})",
+                     topic, brokers, group, lines(source), commands_topic, lines(commands),
+                     postgres, schema, lines(readmodel), normalize, more);
+}
+
+std::unique_ptr<UniqdProcess> TestBed::daemon(const std::string& name) const {
+  UniqdOptions options;
+  options.folder = folder + "/" + name;
+  options.yaml = config();
+  return std::make_unique<UniqdProcess>(std::move(options));
+}
+
+pqxx::result TestBed::sql(const std::string& statements) const {
+  PgSession session({Services::get().postgres, schema});
+  return session.run(statements);
+}
+
+std::string TestBed::sql_text(const std::string& query) const {
+  const auto rows = sql(query);
+  return rows.empty() || rows[0][0].is_null() ? std::string{} : rows[0][0].c_str();
+}
+
+std::vector<Position> TestBed::positions() const {
+  std::vector<Position> positions;
+  try {
+    for (const auto& row : sql("SELECT partition, next_offset FROM positions WHERE topic = '" +
+                               topic + "' ORDER BY partition")) {
+      const auto next = row[1].as<std::int64_t>();
+      positions.push_back({Partition{row[0].as<std::int32_t>()},
+                           next < 0 ? std::nullopt : std::optional(Offset{next})});
+    }
+  } catch (const StoreFailure&) {
+    positions.clear();
+  }
+  return positions;
+}
+
+std::vector<std::int64_t> TestBed::ends_of(const std::string& some_topic) const {
+  std::vector<std::int64_t> ends;
+  for (int partition = 0; partition < partitions_; ++partition) {
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+    const auto error = rd_kafka_query_watermark_offsets(
+        watcher_.get(), some_topic.c_str(), partition, &low, &high, broker_answers_within_ms);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      throw std::runtime_error("the end of " + some_topic + ": " + error_text(error));
+    }
+    ends.push_back(high);
+  }
+  return ends;
+}
+
+std::int64_t TestBed::command_count() const {
+  const auto ends = ends_of(commands_topic);
+  return std::accumulate(ends.begin(), ends.end(), std::int64_t{0});
+}
+
+void TestBed::wait_applied(std::chrono::milliseconds deadline) {
+  std::vector<Position> wanted;
+  const auto ends = ends_of(topic);
+  for (int partition = 0; partition < partitions_; ++partition) {
+    wanted.push_back({Partition{partition}, Offset{ends[static_cast<std::size_t>(partition)]}});
+  }
+  wait_until(
+      "all records applied", [&] { return positions() == wanted; }, deadline);
+}
+
+void TestBed::wait_settled(std::chrono::milliseconds deadline) {
+  wait_applied(deadline);
+  wait_until(
+      "all commands sent",
+      [&] { return sql_text("SELECT count(*) FROM compensations WHERE state = 'pending'") == "0"; },
+      deadline);
+}
+
+const ConstraintSet& bed_constraints() {
+  static const ConstraintSet constraints = [] {
+    std::vector<Constraint> both(2);
+    both[0].name = "email";
+    both[1].name = "username";
+    for (Constraint& constraint : both) {
+      constraint.fields = {constraint.name};
+      constraint.normalizers.emplace_back(std::vector<NormalizeStep>{});
+    }
+    return ConstraintSet(std::move(both));
+  }();
+  return constraints;
+}
+
+}  // namespace uniqd::test
