@@ -75,15 +75,23 @@ std::string unreachable_text(std::string_view brokers, std::string_view why) {
       brokers, why.empty() ? "" : " (", why, why.empty() ? "" : ")");
 }
 
-bool run_bounded(std::function<void()> work, int deadline_ms) {
-  std::packaged_task<void()> task{std::move(work)};
-  auto done = task.get_future();
-  std::thread thread{std::move(task)};
-  if (done.wait_for(std::chrono::milliseconds{deadline_ms}) == std::future_status::ready) {
-    thread.join();
-    return true;
+bool run_bounded(std::function<void()> work, int deadline_ms) noexcept {
+  // Owned by the thread; where none can be had it is leaked, for ending it here could hang.
+  auto* const owned = new std::function<void()>{std::move(work)};
+  try {
+    std::packaged_task<void()> task{[owned] {
+      (*owned)();
+      delete owned;
+    }};
+    auto done = task.get_future();
+    std::thread thread{std::move(task)};
+    if (done.wait_for(std::chrono::milliseconds{deadline_ms}) == std::future_status::ready) {
+      thread.join();
+      return true;
+    }
+    thread.detach();
+  } catch (const std::exception&) {
   }
-  thread.detach();
   return false;
 }
 

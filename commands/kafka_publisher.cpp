@@ -131,6 +131,11 @@ struct KafkaPublisher::Producer {
     }
     is_spent = true;
     report.delivery = Delivery::uncertain;
+    // Thrown away because of something else, which says more.
+    const bool is_consequence = error == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+                                error == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
+                                error == RD_KAFKA_RESP_ERR__FATAL;
+    if (is_consequence) return;
     report.why = fmt::format("topic \"{}\": {}", options.topic, error_text(error));
   }
 
@@ -181,20 +186,9 @@ void KafkaPublisher::close() noexcept {
   auto producer = std::exchange(producer_, nullptr);
   if (!producer) return;
   producer->reports = nullptr;
-  try {
-    rd_kafka_purge(producer->client.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
-                                               RD_KAFKA_PURGE_F_NON_BLOCKING);
-    run_bounded(
-        [producer]() mutable {
-          producer->topic.reset();
-          producer->client.reset();
-          producer.reset();
-        },
-        close_within_ms);
-  } catch (...) {
-    // No thread can be had: the process is ending or in distress, and closing could hang it.
-    new std::shared_ptr<Producer>(std::move(producer));
-  }
+  rd_kafka_purge(producer->client.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+                                             RD_KAFKA_PURGE_F_NON_BLOCKING);
+  run_bounded([producer = std::move(producer)]() mutable { producer.reset(); }, close_within_ms);
 }
 
 std::vector<DeliveryReport> KafkaPublisher::publish(const std::vector<Command>& commands) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <span>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 namespace uniqd {
@@ -146,6 +147,17 @@ struct KafkaSource::Consumer {
         });
   }
 
+  // Under read_committed the high end is that of the stable records. On any thread.
+  [[nodiscard]] std::optional<Range> query_range(Partition partition, int timeout_ms) const {
+    if (timeout_ms == 0) return std::nullopt;
+    Range range;
+    const auto error =
+        rd_kafka_query_watermark_offsets(client.get(), topic_name.c_str(), to_number(partition),
+                                         &range.low, &range.high, timeout_ms);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+    return range;
+  }
+
   void subscribe() {
     const auto topics = make_list(1);
     rd_kafka_topic_partition_list_add(topics.get(), topic_name.c_str(), RD_KAFKA_PARTITION_UA);
@@ -190,24 +202,17 @@ void KafkaSource::close() noexcept {
   release();
   auto consumer = std::exchange(consumer_, nullptr);
   if (!consumer) return;
-  try {
-    const bool is_closed = run_bounded(
-        [consumer]() mutable {
-          consumer->topic.reset();
-          rd_kafka_consumer_close(consumer->client.get());
-          consumer->queue.reset();
-          consumer->client.reset();
-          consumer.reset();
-        },
-        close_within_ms);
-    if (!is_closed && log_) {
-      log_(4,
-           "the Kafka consumer does not close in time; it is left behind, and the group notices "
-           "at the end of session.timeout.ms");
-    }
-  } catch (...) {
-    // No thread can be had: the process is ending or in distress, and closing could hang it.
-    new std::shared_ptr<Consumer>(std::move(consumer));
+  // The client goes with its last owner: a question may still be waiting for its answer.
+  const bool is_closed = run_bounded(
+      [consumer = std::move(consumer)]() mutable {
+        rd_kafka_consumer_close(consumer->client.get());
+        consumer.reset();
+      },
+      close_within_ms);
+  if (!is_closed && log_) {
+    log_(4,
+         "the Kafka consumer does not close in time and is left behind; the group notices at "
+         "the end of session.timeout.ms");
   }
 }
 
@@ -384,8 +389,10 @@ std::vector<PartitionEnd> KafkaSource::try_to_fetch(Clock::time_point deadline) 
   std::vector<PartitionEnd> ends;
   const auto list = make_list(wanted_.size());
   std::vector<std::int64_t> expected;
-  for (const Position& position : wanted_) {
-    const auto range = query_range(position.partition, deadline);
+  const Ranges ranges = query_ranges(deadline);
+  for (std::size_t i = 0; i < wanted_.size(); ++i) {
+    const Position position = wanted_[i];
+    const auto& range = ranges[i];
     if (range) ends.push_back(PartitionEnd{position.partition, Offset{range->high}});
     if (range && halt_if_lost(position, *range)) {
       wanted_.clear();
@@ -418,17 +425,24 @@ std::vector<PartitionEnd> KafkaSource::try_to_fetch(Clock::time_point deadline) 
   return ends;
 }
 
-// Under read_committed the high end is that of the stable records.
-std::optional<KafkaSource::Range> KafkaSource::query_range(Partition partition,
-                                                           Clock::time_point deadline) {
-  const int timeout_ms = ms_until(deadline);
-  if (timeout_ms == 0) return std::nullopt;
-  Range range;
-  const auto error =
-      rd_kafka_query_watermark_offsets(consumer_->client.get(), options_.topic.c_str(),
-                                       to_number(partition), &range.low, &range.high, timeout_ms);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
-  return range;
+// Of the wanted partitions, in their order. librdkafka's call outlasts its timeout by minutes where
+// a broker is frozen, so that a thread waits for it; there is never more than one such thread.
+KafkaSource::Ranges KafkaSource::query_ranges(Clock::time_point deadline) {
+  const Ranges unknown(wanted_.size());
+  if (answer_.valid() && answer_.wait_for(milliseconds{0}) != std::future_status::ready) {
+    return unknown;
+  }
+  std::packaged_task<Ranges()> ask{[consumer = consumer_, wanted = wanted_, deadline] {
+    Ranges ranges;
+    for (const Position& position : wanted) {
+      ranges.push_back(consumer->query_range(position.partition, ms_until(deadline)));
+    }
+    return ranges;
+  }};
+  answer_ = ask.get_future();
+  std::thread{std::move(ask)}.detach();
+  if (answer_.wait_until(deadline + milliseconds{50}) != std::future_status::ready) return unknown;
+  return answer_.get();
 }
 
 bool KafkaSource::halt_if_lost(const Position& position, const Range& range) {

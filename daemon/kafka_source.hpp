@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,6 +67,7 @@ class KafkaSource final : public RecordSource {
     std::int64_t low = 0;   // the oldest record that is still there
     std::int64_t high = 0;  // exclusive
   };
+  using Ranges = std::vector<std::optional<Range>>;  // nothing: could not be learned
   // What ends a failure.
   enum class Until : std::uint8_t { reported, topic_answers, assigned, fetch_from };
   struct Trouble {
@@ -85,7 +87,7 @@ class KafkaSource final : public RecordSource {
   void forget_what_was_read() noexcept;
 
   [[nodiscard]] std::vector<PartitionEnd> try_to_fetch(Clock::time_point deadline);
-  [[nodiscard]] std::optional<Range> query_range(Partition partition, Clock::time_point deadline);
+  [[nodiscard]] Ranges query_ranges(Clock::time_point deadline);
   [[nodiscard]] bool halt_if_lost(const Position& position, const Range& range);
   void assign(rd_kafka_topic_partition_list_t* partitions);
   [[nodiscard]] std::vector<Position> positions_of_fetch() const;
@@ -111,6 +113,7 @@ class KafkaSource final : public RecordSource {
   // By partition number: the least offset that may still be handed out; not_fetched: none.
   std::vector<std::int64_t> expected_;
   std::vector<Position> wanted_;  // fetch_from() could not begin with these yet
+  std::future<Ranges> answer_;    // valid: a question that was not answered in time
   Clock::time_point try_again_at_{};
 
   std::optional<Trouble> trouble_;
