@@ -125,6 +125,15 @@ TestRecord copy_of(const rd_kafka_message_t& message) {
   return record;
 }
 
+std::int64_t end_of(rd_kafka_t* client, const std::string& topic, std::int32_t partition) {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  require(
+      rd_kafka_query_watermark_offsets(client, topic.c_str(), partition, &low, &high, timeout_ms),
+      "end of topic " + topic);
+  return high;
+}
+
 // Waits for the answer to an admin request.
 Event answer(rd_kafka_queue_t* queue, std::string_view what) {
   Event event{rd_kafka_queue_poll(queue, timeout_ms)};
@@ -135,9 +144,14 @@ Event answer(rd_kafka_queue_t* queue, std::string_view what) {
   return event;
 }
 
-void require_topics(const rd_kafka_topic_result_t* const* results, std::size_t count,
-                    std::string_view what) {
-  for (std::size_t i = 0; i < count; ++i) require(rd_kafka_topic_result_error(results[i]), what);
+rd_kafka_resp_err_t request_topic(rd_kafka_t* client, rd_kafka_NewTopic_t* topic) {
+  const KafkaQueue queue{rd_kafka_queue_new(client)};
+  rd_kafka_CreateTopics(client, &topic, 1, nullptr, queue.get());
+  const Event event = answer(queue.get(), "create topic");
+  std::size_t count = 0;
+  const auto* results =
+      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
+  return rd_kafka_topic_result_error(results[0]);
 }
 
 }  // namespace
@@ -183,14 +197,14 @@ void KafkaAdmin::create_topic(const std::string& topic, int partitions,
   for (const auto& [name, value] : config) {
     require(rd_kafka_NewTopic_set_config(request.get(), name.c_str(), value.c_str()), what);
   }
-  const KafkaQueue queue{rd_kafka_queue_new(producer_.get())};
-  auto* requests = request.get();
-  rd_kafka_CreateTopics(producer_.get(), &requests, 1, nullptr, queue.get());
-  const Event event = answer(queue.get(), what);
-  std::size_t count = 0;
-  const auto* results =
-      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
-  require_topics(results, count, what);
+  // A broker that was stopped or frozen counts as gone until it has registered again.
+  const auto deadline = Clock::now() + std::chrono::milliseconds{timeout_ms};
+  auto error = request_topic(producer_.get(), request.get());
+  while (error == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR && Clock::now() < deadline) {
+    rd_kafka_poll(producer_.get(), 50);
+    error = request_topic(producer_.get(), request.get());
+  }
+  require(error, what);
   wait_for_partitions(topic, partitions);
 }
 
@@ -204,7 +218,7 @@ void KafkaAdmin::delete_topic(const std::string& topic) {
   std::size_t count = 0;
   const auto* results =
       rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event.get()), &count);
-  require_topics(results, count, what);
+  require(rd_kafka_topic_result_error(results[0]), what);
   wait_for_partitions(topic, 0);
 }
 
@@ -238,6 +252,18 @@ void KafkaAdmin::produce_transaction(const std::string& topic,
   require(is_committed ? rd_kafka_commit_transaction(producer.get(), timeout_ms)
                        : rd_kafka_abort_transaction(producer.get(), timeout_ms),
           "end transaction");
+  // The answer comes before the markers are written; only they make the outcome visible.
+  const auto uncommitted =
+      make_client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", brokers_},
+                                      {"group.id", unique_name("end")},
+                                      {"isolation.level", "read_uncommitted"}});
+  const auto deadline = Clock::now() + std::chrono::milliseconds{timeout_ms};
+  for (int i = 0; i < partitions_of(topic); ++i) {
+    while (end_of(producer_.get(), topic, i) != end_of(uncommitted.get(), topic, i)) {
+      if (Clock::now() >= deadline) fail("end transaction", "its markers are not written in time");
+      rd_kafka_poll(producer_.get(), 10);
+    }
+  }
 }
 
 std::vector<TestRecord> KafkaAdmin::read_all(const std::string& topic) {
