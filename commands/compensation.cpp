@@ -8,71 +8,109 @@
 namespace uniqd {
 namespace {
 
-constexpr std::array<std::pair<CompensationState, std::string_view>, 4> state_names{{
-    {CompensationState::pending, "pending"},
-    {CompensationState::sent, "sent"},
-    {CompensationState::confirmed, "confirmed"},
-    {CompensationState::resolved, "resolved"},
-}};
+constexpr std::array<std::string_view, compensation_state_count> state_names{
+    "pending", "sent", "confirmed", "resolved", "overdue", "open", "detected", "dismissed"};
 
 }  // namespace
 
 std::string_view to_text(CompensationState state) {
-  return state_names[static_cast<std::size_t>(state)].second;
+  return state_names[static_cast<std::size_t>(state)];
 }
 
 std::optional<CompensationState> compensation_state(std::string_view text) {
-  const auto found = std::ranges::find(state_names, text, [](const auto& n) { return n.second; });
-  return found == state_names.end() ? std::nullopt : std::optional(found->first);
+  const auto found = std::ranges::find(state_names, text);
+  if (found == state_names.end()) return std::nullopt;
+  return static_cast<CompensationState>(found - state_names.begin());
+}
+
+CompensationState first_state(ActionKind kind) {
+  switch (kind) {
+    case ActionKind::detect:
+      return CompensationState::detected;
+    case ActionKind::review:
+    case ActionKind::alert:
+      return CompensationState::open;
+    case ActionKind::send:
+      break;
+  }
+  return CompensationState::pending;
 }
 
 void Compensations::load(Compensation compensation) {
   const CompensationId id = compensation.id;
-  known_.insert_or_assign(id, Tracked{std::move(compensation), false, false, std::nullopt});
+  known_.insert_or_assign(id, Tracked{compensation, compensation, false, false});
 }
 
 const Compensation* Compensations::find(CompensationId id) const {
   const auto found = known_.find(id);
-  return found == known_.end() ? nullptr : &found->second.compensation;
+  return found == known_.end() ? nullptr : &found->second.known;
 }
 
 void Compensations::open(Compensation compensation) {
   const CompensationId id = compensation.id;
-  known_.emplace(id, Tracked{std::move(compensation), true, true, std::nullopt});
+  compensation.state = first_state(compensation.action.kind);
+  known_.emplace(id, Tracked{std::nullopt, std::move(compensation), true, false});
   touched_.push_back(id);
 }
 
 Compensations::Tracked& Compensations::touch(CompensationId id) {
-  Tracked& known = known_.at(id);
-  if (!known.is_touched) touched_.push_back(id);
-  known.is_touched = true;
-  return known;
+  Tracked& tracked = known_.at(id);
+  if (!tracked.is_touched) touched_.push_back(id);
+  tracked.is_touched = true;
+  return tracked;
 }
 
 void Compensations::add(CompensationId id, std::vector<Violation> violations,
                         const Action& action) {
-  Compensation& known = touch(id).compensation;
-  if (action.kind > known.action.kind) known.action = action;
+  Tracked& tracked = touch(id);
+  Compensation& known = tracked.known;
   std::ranges::move(violations, std::back_inserter(known.violations));
+  const bool is_stronger = action.kind > known.action.kind;
+  if (is_stronger) known.action = action;
+  if (!is_stronger && known.state != CompensationState::dismissed) return;
+  known.state = first_state(known.action.kind);
+  tracked.becomes_due = has_message(known.action.kind);
 }
 
-void Compensations::end(CompensationId id, CompensationState state) {
-  Tracked& known = touch(id);
-  known.compensation.state = state;
-  known.ended = state;
+void Compensations::end(CompensationId id, CompensationState state, const std::string& event_id) {
+  Tracked& tracked = touch(id);
+  tracked.known.state = state;
+  tracked.known.ended_by = event_id;
+  tracked.becomes_due = false;
+}
+
+void Compensations::reset() {
+  for (const CompensationId id : touched_) {
+    Tracked& tracked = known_.at(id);
+    if (tracked.stored) {
+      tracked.known = *tracked.stored;
+      tracked.is_touched = tracked.becomes_due = false;
+    } else {
+      known_.erase(id);
+    }
+  }
+  touched_.clear();
 }
 
 Compensations::Changes Compensations::changes() const {
   Changes changes;
   for (const CompensationId id : touched_) {
-    const Tracked& known = known_.at(id);
-    if (known.is_new) {
-      changes.opened.push_back(known.compensation);
+    const Tracked& tracked = known_.at(id);
+    if (tracked.stored) {
+      changes.changed.push_back({tracked.known, tracked.becomes_due});
     } else {
-      changes.changed.push_back({id, known.ended, known.compensation.violations});
+      changes.opened.push_back(tracked.known);
     }
   }
   return changes;
+}
+
+bool Compensations::Changes::has_messages() const {
+  return std::ranges::any_of(opened,
+                             [](const Compensation& one) {
+                               return !has_ended(one.state) && has_message(one.action.kind);
+                             }) ||
+         std::ranges::any_of(changed, &Change::becomes_due);
 }
 
 }  // namespace uniqd

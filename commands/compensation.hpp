@@ -17,22 +17,48 @@ enum class ActionKind : std::uint8_t { detect, review, alert, send };
 
 struct Action {
   ActionKind kind = ActionKind::send;
-  std::string command;  // the command's name, e.g. DeactivateUser; only with `send`
-  std::string reason;   // for people; goes into the command
+  std::string command;  // the message's type, e.g. DeactivateUser; empty where nothing is sent
+  std::string reason;   // for people; goes into the message
 
   bool operator==(const Action&) const = default;
 };
 
-// pending: decided, in the outbox.     sent: acknowledged by the broker.
-// confirmed: the release event came.   resolved: the violation ended by itself.
-enum class CompensationState : std::uint8_t { pending, sent, confirmed, resolved };
+// pending: decided, in the outbox.      sent: acknowledged by the broker, the correction awaited.
+// confirmed: the release event came.    resolved: the violation ended by itself.
+// overdue: sent as often as allowed, no correction.
+// open: for a person (review, alert).   detected: recorded only.   dismissed: a person let it be.
+enum class CompensationState : std::uint8_t {
+  pending,
+  sent,
+  confirmed,
+  resolved,
+  overdue,
+  open,
+  detected,
+  dismissed,
+};
+inline constexpr std::size_t compensation_state_count = 8;
 
 [[nodiscard]] std::string_view to_text(CompensationState state);
 // Nothing where `text` names no state.
 [[nodiscard]] std::optional<CompensationState> compensation_state(std::string_view text);
 
+// Nothing more comes of it, and its entity has no open compensation any more.
 [[nodiscard]] inline bool has_ended(CompensationState state) {
   return state == CompensationState::confirmed || state == CompensationState::resolved;
+}
+
+// Its entity may take what it wants when that becomes free: no correction is under way (R9).
+[[nodiscard]] inline bool may_be_promoted(CompensationState state) {
+  return state == CompensationState::open || state == CompensationState::detected ||
+         state == CompensationState::dismissed;
+}
+
+// Where a compensation with this action begins.
+[[nodiscard]] CompensationState first_state(ActionKind kind);
+// Whether the action sends a message: a command, or an alert's event.
+[[nodiscard]] inline bool has_message(ActionKind kind) {
+  return kind == ActionKind::send || kind == ActionKind::alert;
 }
 
 // One value that one event asked for and another entity owned.
@@ -66,6 +92,8 @@ struct Compensation {
   Offset offset;
   std::int64_t decided_at_ms = 0;  // since the epoch, UTC
   std::int32_t attempts = 0;       // sends acknowledged so far
+  bool is_exhausted = false;       // from the outbox: attempts have reached what is allowed
+  std::string ended_by;            // the id of the event that ended it; empty until then
   std::vector<Violation> violations;
 
   bool operator==(const Compensation&) const = default;
@@ -74,35 +102,43 @@ struct Compensation {
 // The compensations a batch touches. Thread safety: none.
 class Compensations {
  public:
-  // What the store has, without its violations: decisions do not depend on them.
+  // What the store has, without its violations: decisions do not depend on them. Loading the same
+  // again is no change.
   void load(Compensation compensation);
 
   [[nodiscard]] const Compensation* find(CompensationId id) const;
   // REQUIRES: the id is not known yet.
   void open(Compensation compensation);
-  // REQUIRES: loaded or opened, not ended.
+  // Adds violations; the strongest action wins (R8). Where it is stronger than the one before, or
+  // the compensation was dismissed, it begins anew under it, with the same id.
+  // REQUIRES: known, not ended.
   void add(CompensationId id, std::vector<Violation> violations, const Action& action);
-  void end(CompensationId id, CompensationState state);
+  // REQUIRES: known; `state` has ended.
+  void end(CompensationId id, CompensationState state, const std::string& event_id);
+
+  // Back to what was loaded.
+  void reset();
 
   // What has to be stored, in the order of opening and of first change.
   struct Changes {
     std::vector<Compensation> opened;  // with all their violations
     struct Change {
-      CompensationId id;
-      std::optional<CompensationState> ended;
-      std::vector<Violation> added;
+      Compensation now;          // of its violations only those that were added
+      bool becomes_due = false;  // a message has to be sent
     };
     std::vector<Change> changed;
     [[nodiscard]] bool empty() const { return opened.empty() && changed.empty(); }
+    // Whether a message has to be sent.
+    [[nodiscard]] bool has_messages() const;
   };
   [[nodiscard]] Changes changes() const;
 
  private:
   struct Tracked {
-    Compensation compensation;
-    bool is_new = false;
+    std::optional<Compensation> stored;  // nothing: opened by this batch
+    Compensation known;
     bool is_touched = false;
-    std::optional<CompensationState> ended;
+    bool becomes_due = false;
   };
   Tracked& touch(CompensationId id);
 

@@ -18,31 +18,47 @@ namespace {
 constexpr PgStatement select_open{
     "select_open", "SELECT " UNIQD_COMPENSATION_COLUMNS
                    " FROM compensations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"};
-constexpr PgStatement select_pending{
-    "select_pending",
+constexpr PgStatement select_due{
+    "select_due",
     "SELECT " UNIQD_COMPENSATION_COLUMNS
-    " FROM compensations WHERE state = 'pending' AND topic = $1 AND partition = ANY($2::int4[])"
-    " ORDER BY ordinal LIMIT $3::int8"};
+    ", attempts - attempts_before >= $4::int AS is_exhausted"
+    " FROM compensations WHERE due_at <= now() AND topic = $1 AND partition = ANY($2::int4[])"
+    " ORDER BY due_at, ordinal LIMIT $3::int8"};
 constexpr PgStatement select_violations{
     "select_violations",
     "SELECT compensation, cause, constraint_name, to_json(fields), value, owner, event_id,"
     " event_type, partition, \"offset\" FROM violations"
     " WHERE compensation = ANY($1::uuid[]) ORDER BY partition, \"offset\", constraint_name"};
+// No deadline is longer than a year, whatever the backoff comes to.
 constexpr PgStatement mark_as_sent{
     "mark_as_sent",
-    "UPDATE compensations SET state = 'sent', attempts = attempts + 1, sent_at = clock_timestamp()"
-    " WHERE id = ANY($1::uuid[]) AND state = 'pending'"};
+    "UPDATE compensations SET state = CASE action WHEN 'send' THEN 'sent' ELSE state END,"
+    " attempts = attempts + 1, acknowledged_at = clock_timestamp(),"
+    " sent_at = clock_timestamp() - make_interval(secs => $2::float8),"
+    " due_at = CASE action WHEN 'send' THEN clock_timestamp() + make_interval(secs => least("
+    " $3::float8 * power($4::float8, least(attempts - attempts_before, 1000)), 31536000)) END"
+    " WHERE id = ANY($1::uuid[]) AND due_at IS NOT NULL"};
+constexpr PgStatement mark_as_overdue{
+    "mark_as_overdue",
+    "UPDATE compensations SET state = 'overdue', due_at = NULL"
+    " WHERE id = ANY($1::uuid[]) AND state = 'sent' AND due_at IS NOT NULL"};
 constexpr PgStatement insert_compensations{
     "insert_compensations",
     "INSERT INTO compensations (id, entity, entity_field, state, action, command, reason,"
-    " event_id, correlation_id, traceparent, topic, partition, \"offset\", decided_at, ended_at)"
+    " event_id, correlation_id, traceparent, topic, partition, \"offset\", decided_at, due_at, "
+    "ended_at,"
+    " ended_by)"
     " SELECT id, entity, entity_field, state, action, command, reason, event_id, correlation_id,"
     " traceparent, $1, partition, o, to_timestamp(decided_ms / 1000.0),"
-    " CASE WHEN state IN ('confirmed', 'resolved') THEN now() END"
+    " CASE WHEN state IN ('confirmed', 'resolved') OR action NOT IN ('send', 'alert') THEN NULL"
+    " ELSE now() END, CASE WHEN state IN ('confirmed', 'resolved') THEN now() END,"
+    " nullif(ended_by, '')"
     " FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],"
-    " $8::text[], $9::text[], $10::text[], $11::text[], $12::int4[], $13::int8[], $14::int8[])"
+    " $8::text[], $9::text[], $10::text[], $11::text[], $12::int4[], $13::int8[], $14::int8[],"
+    " $15::text[])"
     " WITH ORDINALITY AS c (id, entity, entity_field, state, action, command, reason, event_id,"
-    " correlation_id, traceparent, partition, o, decided_ms, place) ORDER BY place"};
+    " correlation_id, traceparent, partition, o, decided_ms, ended_by, place)"
+    " ORDER BY place"};
 constexpr PgStatement insert_violations{
     "insert_violations",
     "INSERT INTO violations (compensation, cause, constraint_name, fields, value, owner, event_id,"
@@ -54,10 +70,16 @@ constexpr PgStatement insert_violations{
     " $7::text[], $8::text[], $9::int4[], $10::int8[])"
     " AS v (compensation, cause, constraint_name, fields, value, owner, event_id, event_type,"
     " partition, o)"};
-constexpr PgStatement end_compensations{
-    "end_compensations",
-    "UPDATE compensations c SET state = e.state, ended_at = now()"
-    " FROM unnest($1::uuid[], $2::text[]) e (id, state) WHERE c.id = e.id"};
+constexpr PgStatement change_compensations{
+    "change_compensations",
+    "UPDATE compensations c SET state = n.state, action = n.action, command = n.command,"
+    " reason = n.reason, ended_by = nullif(n.ended_by, ''),"
+    " due_at = CASE WHEN n.state IN ('confirmed', 'resolved') THEN NULL"
+    " WHEN n.becomes_due = 1 THEN now() ELSE c.due_at END,"
+    " ended_at = CASE WHEN n.state IN ('confirmed', 'resolved') THEN now() END"
+    " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
+    " $7::int4[]) n (id, state, action, command, reason, ended_by, becomes_due)"
+    " WHERE c.id = n.id"};
 
 constexpr std::array<std::pair<ActionKind, std::string_view>, 4> action_names{{
     {ActionKind::detect, "detect"},
@@ -122,6 +144,9 @@ struct ViolationColumns {
     partitions.add_int4(to_number(violation.partition));
     offsets.add_int8(violation.offset.value);
   }
+  void add_all(const Compensation& compensation) {
+    for (const Violation& violation : compensation.violations) add(compensation.id, violation);
+  }
 };
 
 Violation violation_of(const pqxx::row& row) {
@@ -138,6 +163,12 @@ Violation violation_of(const pqxx::row& row) {
   violation.partition = Partition{row[8].as<std::int32_t>()};
   violation.offset = Offset{row[9].as<std::int64_t>()};
   return violation;
+}
+
+PgArray id_array(const std::vector<CompensationId>& ids) {
+  PgArray array = PgArray::of_uuid();
+  for (const CompensationId& id : ids) array.add_uuid(id);
+  return array;
 }
 
 void load_violations(PgSession& session, std::vector<Compensation>& compensations) {
@@ -167,6 +198,7 @@ void insert_opened(PgSession& session, const std::string& topic,
   PgArray partitions = PgArray::of_int4();
   PgArray offsets = PgArray::of_int8();
   PgArray decided = PgArray::of_int8();
+  PgArray ended_by = PgArray::of_text();
   for (const Compensation& compensation : opened) {
     ids.add_uuid(compensation.id);
     entities.add_bytes(compensation.entity);
@@ -181,18 +213,41 @@ void insert_opened(PgSession& session, const std::string& topic,
     partitions.add_int4(to_number(compensation.partition));
     offsets.add_int8(compensation.offset.value);
     decided.add_int8(compensation.decided_at_ms);
+    ended_by.add_bytes(compensation.ended_by);
   }
   session.run(insert_compensations, topic, ids, entities, entity_fields, states, actions, commands,
-              reasons, event_ids, correlation_ids, traceparents, partitions, offsets, decided);
+              reasons, event_ids, correlation_ids, traceparents, partitions, offsets, decided,
+              ended_by);
+}
+
+void update_changed(PgSession& session,
+                    const std::vector<Compensations::Changes::Change>& changed) {
+  PgArray ids = PgArray::of_uuid();
+  PgArray states = PgArray::of_text();
+  PgArray actions = PgArray::of_text();
+  PgArray commands = PgArray::of_text();
+  PgArray reasons = PgArray::of_text();
+  PgArray ended_by = PgArray::of_text();
+  PgArray becomes_due = PgArray::of_int4();
+  for (const auto& [now, is_due] : changed) {
+    ids.add_uuid(now.id);
+    states.add_bytes(to_text(now.state));
+    actions.add_bytes(to_text(now.action.kind));
+    commands.add_bytes(now.action.command);
+    reasons.add_bytes(now.action.reason);
+    ended_by.add_bytes(now.ended_by);
+    becomes_due.add_int4(is_due ? 1 : 0);
+  }
+  session.run(change_compensations, ids, states, actions, commands, reasons, ended_by, becomes_due);
 }
 
 }  // namespace
 
-void load_compensations(PgSession& session, const std::vector<Event>& events, const Model& model,
-                        Compensations& compensations) {
+void load_compensations(PgSession& session, const std::vector<std::string>& entities,
+                        const Model& model, Compensations& compensations) {
   PgArray ids = PgArray::of_uuid();
-  for (const Event& event : events) {
-    const Entity* entity = model.entity(event.entity);
+  for (const std::string& name : entities) {
+    const Entity* entity = model.entity(name);
     if (entity && entity->compensation) ids.add_uuid(*entity->compensation);
   }
   if (ids.size() == 0) return;
@@ -202,31 +257,19 @@ void load_compensations(PgSession& session, const std::vector<Event>& events, co
 void save_compensations(PgSession& session, const std::string& topic,
                         const Compensations::Changes& changes) {
   if (!changes.opened.empty()) insert_opened(session, topic, changes.opened);
+  if (!changes.changed.empty()) update_changed(session, changes.changed);
   ViolationColumns violations;
-  PgArray ended = PgArray::of_uuid();
-  PgArray end_states = PgArray::of_text();
-  for (const Compensation& compensation : changes.opened) {
-    for (const Violation& violation : compensation.violations) {
-      violations.add(compensation.id, violation);
-    }
-  }
-  for (const auto& change : changes.changed) {
-    for (const Violation& violation : change.added) violations.add(change.id, violation);
-    if (!change.ended) continue;
-    ended.add_uuid(change.id);
-    end_states.add_bytes(to_text(*change.ended));
-  }
-  if (violations.causes.size() > 0) {
-    session.run(insert_violations, violations.compensations, violations.causes,
-                violations.constraints, violations.fields, violations.values, violations.owners,
-                violations.event_ids, violations.event_types, violations.partitions,
-                violations.offsets);
-  }
-  if (ended.size() > 0) session.run(end_compensations, ended, end_states);
+  for (const Compensation& compensation : changes.opened) violations.add_all(compensation);
+  for (const auto& change : changes.changed) violations.add_all(change.now);
+  if (violations.causes.size() == 0) return;
+  session.run(insert_violations, violations.compensations, violations.causes,
+              violations.constraints, violations.fields, violations.values, violations.owners,
+              violations.event_ids, violations.event_types, violations.partitions,
+              violations.offsets);
 }
 
-PostgresOutbox::PostgresOutbox(PgTarget target, std::string topic)
-    : target_(std::move(target)), topic_(std::move(topic)) {}
+PostgresOutbox::PostgresOutbox(PgTarget target, std::string topic, SendPolicy policy)
+    : target_(std::move(target)), topic_(std::move(topic)), policy_(policy) {}
 
 template <class Work>
 auto PostgresOutbox::with_session(Work work) {
@@ -243,27 +286,36 @@ auto PostgresOutbox::with_session(Work work) {
   }
 }
 
-std::vector<Compensation> PostgresOutbox::pending(const std::vector<Partition>& partitions,
-                                                  std::size_t limit) {
+std::vector<Compensation> PostgresOutbox::due(const std::vector<Partition>& partitions,
+                                              std::size_t limit) {
   return with_session([&](PgSession& session) {
     PgArray wanted = PgArray::of_int4();
     for (const Partition partition : partitions) wanted.add_int4(to_number(partition));
-    std::vector<Compensation> pending;
-    for (const auto& row :
-         session.run(select_pending, topic_, wanted, static_cast<std::int64_t>(limit))) {
-      pending.push_back(compensation_of(row));
+    std::vector<Compensation> due;
+    for (const auto& row : session.run(select_due, topic_, wanted, static_cast<std::int64_t>(limit),
+                                       policy_.attempts_max)) {
+      due.push_back(compensation_of(row));
+      due.back().is_exhausted =
+          due.back().state == CompensationState::sent && row["is_exhausted"].as<bool>();
     }
-    if (!pending.empty()) load_violations(session, pending);
-    return pending;
+    if (!due.empty()) load_violations(session, due);
+    return due;
   });
 }
 
-void PostgresOutbox::mark_sent(const std::vector<CompensationId>& ids) {
+void PostgresOutbox::mark_sent(const std::vector<CompensationId>& ids,
+                               std::chrono::milliseconds publish_took) {
   with_session([&](PgSession& session) {
-    PgArray sent = PgArray::of_uuid();
-    for (const CompensationId& id : ids) sent.add_uuid(id);
-    return session.run(mark_as_sent, sent);
+    const auto seconds = [](std::chrono::milliseconds duration) {
+      return std::chrono::duration<double>(duration).count();
+    };
+    return session.run(mark_as_sent, id_array(ids), seconds(publish_took),
+                       seconds(policy_.deadline), policy_.backoff);
   });
+}
+
+void PostgresOutbox::mark_overdue(const std::vector<CompensationId>& ids) {
+  with_session([&](PgSession& session) { return session.run(mark_as_overdue, id_array(ids)); });
 }
 
 }  // namespace uniqd

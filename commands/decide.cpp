@@ -1,6 +1,7 @@
 #include "commands/decide.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace uniqd {
@@ -52,15 +53,46 @@ Compensation opened_by(const Event& event, const Policy& policy, const Action& a
 
 }  // namespace
 
+namespace {
+
+// The first contender for `key` that may take all it wants; nothing where there is none.
+std::optional<std::string> find_promoted(ClaimKey key, const Model& model,
+                                         const Compensations& compensations) {
+  for (const Contender& contender : model.contenders(key)) {
+    const Entity* entity = model.entity(contender.entity);
+    if (!entity || !entity->compensation) continue;
+    const Compensation* open = compensations.find(*entity->compensation);
+    if (open && may_be_promoted(open->state) && nothing_is_contested(model, contender.entity)) {
+      return contender.entity;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void promote(const FreedKeys& freed, const Event& event, Model& model,
+             Compensations& compensations) {
+  std::vector<ClaimKey> queue(freed.begin(), freed.end());
+  for (std::size_t next = 0; next < queue.size(); ++next) {
+    if (model.owner(queue[next]) != nullptr) continue;
+    const auto promoted = find_promoted(queue[next], model, compensations);
+    if (!promoted) continue;
+    compensations.end(*model.entity(*promoted)->compensation, CompensationState::resolved,
+                      event.id);
+    std::ranges::copy(take_all(model, *promoted), std::back_inserter(queue));
+  }
+}
+
 std::optional<CompensationId> decide(const Model& model, const Event& event, const Verdict& verdict,
                                      const Policy& policy, std::int64_t now_ms,
                                      Compensations& compensations) {
   const Entity* entity = model.entity(event.entity);
   const auto open = entity ? entity->compensation : std::nullopt;
   if (open && verdict.kind == Verdict::Kind::released) {
-    compensations.end(*open, CompensationState::confirmed);
+    compensations.end(*open, CompensationState::confirmed, event.id);
   } else if (open && verdict.settles) {
-    compensations.end(*open, CompensationState::resolved);
+    compensations.end(*open, CompensationState::resolved, event.id);
   }
   if (verdict.kind != Verdict::Kind::violating) return std::nullopt;
 

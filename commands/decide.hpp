@@ -23,6 +23,13 @@ struct Policy {
   std::map<std::string, std::string, std::less<>> entity_field;  // by event type
 };
 
+// After values became free by `event`: those entities that want them and whose compensation is not
+// sending are judged again, in the order in which they came to want them; the first for which
+// nothing is contested takes all it wants, and its compensation is resolved. What that frees is
+// handled next, in turn (R9). REQUIRES: the contenders' compensations are loaded.
+void promote(const FreedKeys& freed, const Event& event, Model& model,
+             Compensations& compensations);
+
 // Records in `compensations` what follows from the verdict: opened, added to, ended.
 //
 // `now_ms` is the decision's time, since the epoch. Returns the id of a compensation that was

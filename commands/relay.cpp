@@ -1,5 +1,6 @@
 #include "commands/relay.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace uniqd {
@@ -16,33 +17,48 @@ Relay::Relay(Outbox& outbox, CommandPublisher& publisher, std::string source_top
 RelayStep Relay::step(const std::vector<Partition>& partitions) {
   RelayStep result;
   if (partitions.empty()) return result;
-  const auto pending = outbox_.pending(partitions, batch_max_);
-  if (pending.empty()) return result;
-  result.may_have_more = pending.size() == batch_max_;
+  auto due = outbox_.due(partitions, batch_max_);
+  result.may_have_more = due.size() == batch_max_;
 
+  const auto exhausted = std::ranges::stable_partition(
+      due, [](const Compensation& compensation) { return !compensation.is_exhausted; });
+  std::vector<CompensationId> overdue;
+  for (const Compensation& compensation : exhausted) overdue.push_back(compensation.id);
+  due.erase(exhausted.begin(), exhausted.end());
+  if (!overdue.empty()) outbox_.mark_overdue(overdue);
+  result.overdue = overdue.size();
+
+  if (!due.empty()) publish(due, result);
+  return result;
+}
+
+void Relay::publish(const std::vector<Compensation>& due, RelayStep& result) {
   std::vector<Command> commands;
-  commands.reserve(pending.size());
-  for (const auto& compensation : pending) {
+  commands.reserve(due.size());
+  for (const Compensation& compensation : due) {
     commands.push_back(encode_command(compensation, source_topic_, envelope_));
   }
   probe_("relay_before_publish");
-  std::vector<CompensationId> delivered;
+  const auto began = std::chrono::steady_clock::now();
   const auto reports = publisher_.publish(commands);
+  std::vector<CompensationId> delivered;
   for (std::size_t index = 0; index < reports.size(); ++index) {
     const DeliveryReport& report = reports[index];
     if (report.delivery == Delivery::delivered) {
       delivered.push_back(report.id);
-      result.decided_at_ms.push_back(pending[index].decided_at_ms);
+      result.decided_at_ms.push_back(due[index].decided_at_ms);
     } else {
       ++result.failed;
       if (result.why.empty()) result.why = report.why;
     }
   }
   probe_("relay_before_mark");
-  if (!delivered.empty()) outbox_.mark_sent(delivered);
+  if (!delivered.empty()) {
+    outbox_.mark_sent(delivered, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                     std::chrono::steady_clock::now() - began));
+  }
   probe_("relay_after_mark");
   result.delivered = delivered.size();
-  return result;
 }
 
 }  // namespace uniqd

@@ -1,7 +1,8 @@
 #pragma once
 // relay.hpp - committed compensations become messages: outbox -> broker -> marked as sent.
 
-#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -15,7 +16,7 @@ namespace uniqd {
 // Called at named points; a test may end the process, or throw, there. See crash_points.hpp.
 using Probe = std::function<void(std::string_view point)>;
 
-// The pending compensations, as the relay needs them. Owned and used by one thread.
+// The compensations whose message is due, as the relay needs them. Owned and used by one thread.
 class Outbox {
  public:
   Outbox() = default;
@@ -23,15 +24,21 @@ class Outbox {
   Outbox& operator=(const Outbox&) = delete;
   virtual ~Outbox() = default;
 
-  // Pending compensations decided in one of `partitions`, with their violations, in the order of
-  // decision, at most `limit`. Only what is durable is returned.
-  // Throws StoreFailure.
-  virtual std::vector<Compensation> pending(const std::vector<Partition>& partitions,
-                                            std::size_t limit) = 0;
+  // Those decided in one of `partitions` whose time has come by the store's clock, with their
+  // violations, earliest first, at most `limit`: pending, sent without an answer by the deadline,
+  // alerts. Only what is durable is returned. Throws StoreFailure.
+  virtual std::vector<Compensation> due(const std::vector<Partition>& partitions,
+                                        std::size_t limit) = 0;
 
-  // Pending becomes sent, attempts + 1; one that has ended meanwhile stays ended.
+  // Acknowledged: pending becomes sent and due again at its deadline, attempts + 1; an alert is no
+  // longer due. One that has ended meanwhile stays as it is. `publish_took` is how long before now
+  // the messages were given to the broker.
   // Throws StoreFailure; whether it took effect is then unknown, and sending again is allowed.
-  virtual void mark_sent(const std::vector<CompensationId>& ids) = 0;
+  virtual void mark_sent(const std::vector<CompensationId>& ids,
+                         std::chrono::milliseconds publish_took) = 0;
+
+  // Sent becomes overdue. Throws StoreFailure.
+  virtual void mark_overdue(const std::vector<CompensationId>& ids) = 0;
 };
 
 // What became of one message.
@@ -63,8 +70,9 @@ class CommandPublisher {
 struct RelayStep {
   std::size_t delivered = 0;
   std::vector<std::int64_t> decided_at_ms;  // of each delivered one, since the epoch
-  std::size_t failed = 0;  // uncertain or refused: still pending, to be tried again after a pause
-  std::string why;         // the first failure's text
+  std::size_t failed = 0;   // uncertain or refused: still due, to be tried again after a pause
+  std::size_t overdue = 0;  // given up: sent as often as allowed
+  std::string why;          // the first failure's text
   bool may_have_more = false;
 };
 
@@ -75,12 +83,14 @@ class Relay {
   Relay(Outbox& outbox, CommandPublisher& publisher, std::string source_topic,
         CommandEnvelope envelope, std::size_t batch_max, Probe probe);
 
-  // Sends one batch of what is pending for `partitions` (those that have caught up).
+  // Sends one batch of what is due for `partitions` (those that have caught up).
   // Throws StoreFailure from the outbox. After any failure the next step begins anew from what is
   // stored, so nothing is lost and a command may be sent twice with the same id.
   RelayStep step(const std::vector<Partition>& partitions);
 
  private:
+  void publish(const std::vector<Compensation>& due, RelayStep& result);
+
   Outbox& outbox_;
   CommandPublisher& publisher_;
   std::string source_topic_;

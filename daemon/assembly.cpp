@@ -59,8 +59,26 @@ EventRule make_event_rule(const settings::EventRule& rule, const ConstraintSet& 
   return made;
 }
 
-Action make_action(const settings::Action& action) {
-  return {ActionKind::send, action.command, action.reason};
+ActionKind make_action_kind(settings::ActionKind kind) {
+  switch (kind) {
+    case settings::ActionKind::review:
+      return ActionKind::review;
+    case settings::ActionKind::alert:
+      return ActionKind::alert;
+    case settings::ActionKind::detect:
+      return ActionKind::detect;
+    case settings::ActionKind::send:
+      break;
+  }
+  return ActionKind::send;
+}
+
+// In detect mode every violation is only recorded.
+Action make_action(const settings::Action& action, settings::Mode mode) {
+  const ActionKind kind =
+      mode == settings::Mode::detect ? ActionKind::detect : make_action_kind(action.kind);
+  if (kind == ActionKind::send) return {kind, action.command, action.reason};
+  return {kind, kind == ActionKind::alert ? "UniquenessViolated" : "", action.reason};
 }
 
 // The last segment of a JSON Pointer, unescaped (RFC 6901).
@@ -132,8 +150,8 @@ DecoderOptions make_decoder_options(const Settings& settings, const ConstraintSe
 Policy make_policy(const Settings& settings) {
   Policy policy;
   for (const auto& constraint : by_name(settings.constraints)) {
-    policy.by_constraint.push_back(
-        {make_action(constraint.on_claim), make_action(constraint.on_change)});
+    policy.by_constraint.push_back({make_action(constraint.on_claim, settings.mode),
+                                    make_action(constraint.on_change, settings.mode)});
   }
   for (const auto& rule : settings.events) {
     policy.entity_field.emplace(rule.type, last_segment(rule.entity));
@@ -145,6 +163,11 @@ CommandEnvelope make_command_envelope(const Settings& settings) {
   return settings.commands.envelope == settings::CommandEnvelope::cloudevents_structured
              ? CommandEnvelope::cloudevents_structured
              : CommandEnvelope::cloudevents_binary;
+}
+
+SendPolicy make_send_policy(const Settings& settings) {
+  const auto& compensation = settings.compensation;
+  return {compensation.deadline, compensation.backoff, compensation.attempts};
 }
 
 PgTarget make_pg_target(const Settings& settings) {

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "commands/compensation_store.hpp"
 #include "commands/decide.hpp"
 #include "commands/encode_command.hpp"
 #include "commands/kafka_publisher.hpp"
@@ -23,6 +24,7 @@ namespace uniqd {
 [[nodiscard]] Policy make_policy(const Settings& settings);
 [[nodiscard]] ValueForm make_value_form(const Settings& settings);
 [[nodiscard]] CommandEnvelope make_command_envelope(const Settings& settings);
+[[nodiscard]] SendPolicy make_send_policy(const Settings& settings);
 [[nodiscard]] PgTarget make_pg_target(const Settings& settings);
 [[nodiscard]] KafkaSourceOptions make_source_options(const Settings& settings);
 [[nodiscard]] KafkaPublisherOptions make_publisher_options(const Settings& settings);

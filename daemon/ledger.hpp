@@ -24,6 +24,12 @@ struct Loaded {
   explicit Loaded(const ConstraintSet& constraints) : model(constraints) {}
   Model model;
   Compensations compensations;
+
+  // Back to what was loaded.
+  void reset() {
+    model.reset();
+    compensations.reset();
+  }
 };
 
 // The only durable truth: claims, compensations with their outbox, dead letters, positions.
@@ -43,11 +49,15 @@ class Ledger {
   // answer lost) that is still under way is waited for, so the answer is final.
   virtual std::vector<Position> positions(const std::vector<Partition>& partitions) = 0;
 
-  // Begins the batch's transaction: moves the positions (compare-and-set), then loads all that
-  // `events` touch into `loaded`, which is empty. False: some position is not the expected one,
-  // another writer is at work; the transaction is rolled back.
+  // Begins the batch's transaction: moves the positions (compare-and-set), then loads what
+  // `events` are known to touch into `loaded`, which is empty. False: some position is not the
+  // expected one, another writer is at work; the transaction is rolled back.
   [[nodiscard]] virtual bool begin(const std::vector<Advance>& advances,
                                    const std::vector<Event>& events, Loaded& loaded) = 0;
+
+  // Loads what the fold asked for in vain: `loaded.model.missing()`; then resets `loaded`, so that
+  // the batch can be folded again. REQUIRES: begin() returned true, and nothing else since.
+  virtual void load_missing(Loaded& loaded) = 0;
 
   // Writes the outcome and commits, durably where it has compensations.
   // REQUIRES: begin() returned true, and nothing since.

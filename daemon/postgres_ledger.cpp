@@ -7,6 +7,22 @@
 #include "readmodel/position_store.hpp"
 
 namespace uniqd {
+namespace {
+
+std::vector<std::string> names_of(const std::vector<Event>& events) {
+  std::vector<std::string> names;
+  names.reserve(events.size());
+  for (const Event& event : events) names.push_back(event.entity);
+  return names;
+}
+
+void load_entities_with_compensations(PgSession& session, const std::vector<std::string>& names,
+                                      Loaded& loaded) {
+  load_entities(session, names, loaded.model);
+  load_compensations(session, names, loaded.model, loaded.compensations);
+}
+
+}  // namespace
 
 PostgresLedger::PostgresLedger(PgTarget target, std::string topic, const ConstraintSet& constraints,
                                bool keeps_texts, Probe probe)
@@ -43,12 +59,24 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
       return false;
     }
     probe_("after_compare_and_set");
+    loaded.model.set_partial();
     if (events.empty()) return true;
     load_causes(session, events, loaded.model);
-    load_entities(session, events, loaded.model);
-    load_claims(session, events, loaded.model);
-    load_compensations(session, events, loaded.model, loaded.compensations);
+    load_entities_with_compensations(session, names_of(events), loaded);
+    load_claims(session, keys_to_load(events, loaded.model), loaded.model);
+    load_contenders(session, keys_that_may_become_free(events, loaded.model), loaded.model);
     return true;
+  });
+}
+
+void PostgresLedger::load_missing(Loaded& loaded) {
+  with_session([&](PgSession& session) {
+    const Missing missing = loaded.model.missing();
+    load_entities_with_compensations(session, {missing.entities.begin(), missing.entities.end()},
+                                     loaded);
+    load_claims(session, {missing.claims.begin(), missing.claims.end()}, loaded.model);
+    load_contenders(session, {missing.contended.begin(), missing.contended.end()}, loaded.model);
+    loaded.reset();
   });
 }
 

@@ -24,6 +24,7 @@ class PostgresLedger : public Ledger {
   std::vector<Position> positions(const std::vector<Partition>& partitions) override;
   [[nodiscard]] bool begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
                            Loaded& loaded) override;
+  void load_missing(Loaded& loaded) override;
   void commit_transaction(const Outcome& outcome) override;
   void abandon() noexcept override;
 

@@ -25,7 +25,8 @@ void process_batch(const std::vector<Event>& events, const Policy& policy, std::
   for (const Event& event : events) {
     const Verdict verdict = judge(loaded.model, event);
     const auto opened = decide(loaded.model, event, verdict, policy, now_ms, loaded.compensations);
-    apply(loaded.model, event, verdict, opened);
+    const FreedKeys freed = apply(loaded.model, event, verdict, opened);
+    if (!freed.empty()) promote(freed, event, loaded.model, loaded.compensations);
     counts.count(event.type, outcome_name(verdict.kind));
     if (event.key_differs) ++counts.key_mismatches;
   }

@@ -143,7 +143,8 @@ class Daemon {
 
   // On the relay's thread: with its own connection and its own producer.
   void run_relay() {
-    PostgresOutbox outbox(make_pg_target(settings_), settings_.source.topic);
+    PostgresOutbox outbox(make_pg_target(settings_), settings_.source.topic,
+                          make_send_policy(settings_));
     KafkaPublisher publisher(make_publisher_options(settings_), log_kafka);
     Relay relay(outbox, publisher, settings_.source.topic, make_command_envelope(settings_),
                 relay_batch_max, probe_);
@@ -168,6 +169,12 @@ class Daemon {
       }
       if (step.delivered + step.failed > 0) {
         telemetry_.add_sends(step.delivered + step.failed, seconds);
+      }
+      if (step.overdue > 0) {
+        spdlog::error(
+            "{} compensations are overdue: sent as often as allowed, and no correction "
+            "came; see 'uniqd compensations list --state overdue'",
+            step.overdue);
       }
       trouble = step.why;
       return step.failed == 0 && step.may_have_more;

@@ -14,6 +14,10 @@ constexpr PgStatement select_entities{
     "SELECT entity, state, compensation FROM entities WHERE entity = ANY($1::text[])"};
 constexpr PgStatement select_claims{
     "select_claims", "SELECT key, constraint_id, owner FROM claims WHERE key = ANY($1::uuid[])"};
+constexpr PgStatement select_contenders{
+    "select_contenders",
+    "SELECT key, entity, ordinal FROM contenders WHERE key = ANY($1::uuid[])"
+    " ORDER BY key, ordinal"};
 constexpr PgStatement select_causes{
     "select_causes", "SELECT DISTINCT cause FROM violations WHERE cause = ANY($1::uuid[])"};
 
@@ -39,6 +43,15 @@ constexpr PgStatement update_claims{"update_claims",
                                     " ON CONFLICT (key) DO UPDATE SET owner = excluded.owner"};
 constexpr PgStatement count_claims{
     "count_claims", "UPDATE constraints SET claim_count = claim_count + $2 WHERE name = $1"};
+constexpr PgStatement delete_contenders{
+    "delete_contenders",
+    "DELETE FROM contenders c USING unnest($1::uuid[], $2::text[]) g (key, entity)"
+    " WHERE c.key = g.key AND c.entity = g.entity"};
+constexpr PgStatement insert_contenders{
+    "insert_contenders",
+    "INSERT INTO contenders (key, entity) SELECT key, entity"
+    " FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS n (key, entity, place)"
+    " ORDER BY place"};
 constexpr PgStatement delete_texts{"delete_texts",
                                    "DELETE FROM value_texts WHERE entity = ANY($1::text[])"};
 constexpr PgStatement upsert_texts{
@@ -138,15 +151,26 @@ void write_texts(PgSession& session, const ModelChanges& changes) {
   session.run(upsert_texts, entities, slots, values);
 }
 
+void write_contenders(PgSession& session, const PgStatement& statement,
+                      const std::vector<std::pair<ClaimKey, std::string>>& contenders) {
+  if (contenders.empty()) return;
+  PgArray keys = PgArray::of_uuid();
+  PgArray entities = PgArray::of_text();
+  for (const auto& [key, entity] : contenders) {
+    keys.add_uuid(key);
+    entities.add_bytes(entity);
+  }
+  session.run(statement, keys, entities);
+}
+
 bool can_violate(const Event& event) { return event.effect != Effect::release; }
 
 }  // namespace
 
-void load_entities(PgSession& session, const std::vector<Event>& events, Model& model) {
-  std::vector<std::string> names;
-  names.reserve(events.size());
-  for (const Event& event : events) names.push_back(event.entity);
+void load_entities(PgSession& session, std::vector<std::string> names, Model& model) {
+  if (names.empty()) return;
   sort_unique(names);
+  for (const auto& name : names) model.load_no_entity(name);
   for (const auto& row : session.run(select_entities, text_array(std::move(names)))) {
     auto entity = decode_entity(bytes_of(row[1]), model.constraints());
     if (!entity) throw StoreFailure("XX001", "an entity's state is not readable");
@@ -160,32 +184,52 @@ void load_entities(PgSession& session, const std::vector<Event>& events, Model& 
 
 std::vector<ClaimKey> keys_to_load(const std::vector<Event>& events, const Model& model) {
   std::vector<ClaimKey> keys;
-  const auto add = [&](ClaimKey key) {
-    if (model.owner(key) == nullptr) keys.push_back(key);
-  };
   for (const Event& event : events) {
     for (const auto& value : event.values) {
-      if (value.digest) add(value.digest->key());
+      if (value.digest) keys.push_back(value.digest->key());
     }
     const Entity* entity = model.entity(event.entity);
-    if (!entity) continue;
-    for (const auto& part : entity->parts) {
-      if (part) add(*part);
+    if (!entity || !entity->compensation) continue;
+    for (const Constraint& constraint : model.constraints()) {
+      if (const auto wanted = wanted_key(constraint, entity->parts)) keys.push_back(*wanted);
     }
   }
-  sort_unique(keys);
   return keys;
 }
 
-void load_claims(PgSession& session, const std::vector<Event>& events, Model& model) {
-  auto keys = keys_to_load(events, model);
-  for (const ClaimKey& key : keys) model.load_absent(key);
-  model.insist_on_loading();
+std::vector<ClaimKey> keys_that_may_become_free(const std::vector<Event>& events,
+                                                const Model& model) {
+  std::vector<ClaimKey> keys;
+  for (const Event& event : events) {
+    const Entity* entity = model.entity(event.entity);
+    if (!entity) continue;
+    for (const auto& owned : entity->owned) {
+      if (owned) keys.push_back(*owned);
+    }
+  }
+  return keys;
+}
+
+void load_claims(PgSession& session, std::vector<ClaimKey> keys, Model& model) {
+  std::erase_if(keys, [&](ClaimKey key) { return model.has_loaded_claim(key); });
   if (keys.empty()) return;
+  sort_unique(keys);
+  for (const ClaimKey& key : keys) model.load_no_claim(key);
   for (const auto& row : session.run(select_claims, uuid_array(std::move(keys)))) {
     model.load_claim(
         {uuid_of<ClaimKey>(row[0]), static_cast<std::size_t>(row[1].as<int>()), row[2].c_str()});
   }
+}
+
+void load_contenders(PgSession& session, std::vector<ClaimKey> keys, Model& model) {
+  if (keys.empty()) return;
+  sort_unique(keys);
+  for (const ClaimKey& key : keys) model.load_no_contenders(key);
+  std::map<ClaimKey, std::vector<Contender>> by_key;
+  for (const auto& row : session.run(select_contenders, uuid_array(std::move(keys)))) {
+    by_key[uuid_of<ClaimKey>(row[0])].push_back({row[1].c_str(), row[2].as<std::int64_t>()});
+  }
+  for (auto& [key, contenders] : by_key) model.load_contenders(key, std::move(contenders));
 }
 
 void load_causes(PgSession& session, const std::vector<Event>& events, Model& model) {
@@ -215,6 +259,8 @@ void save_model(PgSession& session, const ModelChanges& changes, const Constrain
     const auto delta = changes.claim_count_deltas[index];
     if (delta != 0) session.run(count_claims, constraints[index].name, delta);
   }
+  write_contenders(session, delete_contenders, changes.contenders_removed);
+  write_contenders(session, insert_contenders, changes.contenders_added);
   if (keeps_texts) write_texts(session, changes);
 }
 

@@ -14,11 +14,14 @@
 
 namespace uniqd {
 
-// The entities of `events` that are present, with what they own, into `model`.
-void load_entities(PgSession& session, const std::vector<Event>& events, Model& model);
+// Those of the entities that are present, with the claims they own.
+void load_entities(PgSession& session, std::vector<std::string> names, Model& model);
 
-// The claims on all that the entities of `events` may come to want. REQUIRES: load_entities().
-void load_claims(PgSession& session, const std::vector<Event>& events, Model& model);
+// Who owns these keys.
+void load_claims(PgSession& session, std::vector<ClaimKey> keys, Model& model);
+
+// Who wants these keys without owning them.
+void load_contenders(PgSession& session, std::vector<ClaimKey> keys, Model& model);
 
 // The events among `events` that were found violating before.
 void load_causes(PgSession& session, const std::vector<Event>& events, Model& model);
@@ -31,10 +34,13 @@ void save_model(PgSession& session, const ModelChanges& changes, const Constrain
 void save_dead_letters(PgSession& session, const std::string& topic,
                        const std::vector<BadEvent>& bad_events);
 
-// The keys that `events` may ask about, given the entities in `model`: all that those entities
-// want or come to want, less what is known to be owned by one of them. Sorted, no key twice. Pure.
-// REQUIRES: constraints of one field, whose keys are their fields' values.
+// A first guess at the keys that `events` will ask about, given their entities in `model`; what it
+// leaves out (compound values, mostly) the model will report as missing. Pure.
 [[nodiscard]] std::vector<ClaimKey> keys_to_load(const std::vector<Event>& events,
                                                  const Model& model);
+
+// The keys that may become free by `events`, given their entities in `model`. Pure.
+[[nodiscard]] std::vector<ClaimKey> keys_that_may_become_free(const std::vector<Event>& events,
+                                                              const Model& model);
 
 }  // namespace uniqd

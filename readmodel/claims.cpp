@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "readmodel/digest.hpp"
-#include "readmodel/promise.hpp"
 
 namespace uniqd {
 
@@ -22,7 +21,8 @@ std::optional<ClaimKey> wanted_key(const Constraint& constraint,
 
 bool ModelChanges::empty() const {
   return entities_added.empty() && entities_changed.empty() && entities_removed.empty() &&
-         claims_added.empty() && claims_changed.empty() && claims_removed.empty() && texts.empty();
+         claims_added.empty() && claims_changed.empty() && claims_removed.empty() &&
+         contenders_added.empty() && contenders_removed.empty() && texts.empty();
 }
 
 void Model::load_entity(std::string name, Entity entity) {
@@ -34,29 +34,49 @@ void Model::load_claim(Claim claim) {
   claims_.insert_or_assign(key, Tracked<Claim>{claim, claim});
 }
 
+void Model::load_contenders(ClaimKey key, std::vector<Contender> contenders) {
+  contenders_.insert_or_assign(key, TrackedContenders{true, contenders, contenders});
+}
+
 const Entity* Model::entity(std::string_view name) const {
   const auto found = entities_.find(name);
-  return found != entities_.end() && found->second.known ? &*found->second.known : nullptr;
+  if (found == entities_.end()) {
+    if (is_partial_) missing_.entities.emplace(name);
+    return nullptr;
+  }
+  return found->second.known ? &*found->second.known : nullptr;
 }
 
 const std::string* Model::owner(ClaimKey key) const {
   const auto found = claims_.find(key);
-  promise(!insists_ || found != claims_.end(), "a claim was judged that had not been loaded");
-  return found != claims_.end() && found->second.known ? &found->second.known->owner : nullptr;
+  if (found == claims_.end()) {
+    if (is_partial_) missing_.claims.insert(key);
+    return nullptr;
+  }
+  return found->second.known ? &found->second.known->owner : nullptr;
+}
+
+const std::vector<Contender>& Model::contenders(ClaimKey key) const {
+  static const std::vector<Contender> none;
+  const auto found = contenders_.find(key);
+  if (is_partial_ && (found == contenders_.end() || !found->second.is_loaded)) {
+    missing_.contended.insert(key);
+  }
+  return found == contenders_.end() ? none : found->second.known;
 }
 
 void Model::put_entity(std::string_view name, Entity entity) {
-  const auto found = entities_.find(name);
-  if (found != entities_.end()) {
-    found->second.known = std::move(entity);
-  } else {
-    entities_.emplace(std::string(name), Tracked<Entity>{std::nullopt, std::move(entity)});
-  }
+  auto found = entities_.find(name);
+  if (found == entities_.end()) found = entities_.try_emplace(std::string(name)).first;
+  const std::optional<Entity> before = std::exchange(found->second.known, std::move(entity));
+  contend(name, before ? &*before : nullptr, &*found->second.known);
 }
 
 void Model::remove_entity(std::string_view name) {
   const auto found = entities_.find(name);
-  if (found != entities_.end()) found->second.known.reset();
+  if (found == entities_.end() || !found->second.known) return;
+  const std::optional<Entity> before = std::exchange(found->second.known, std::nullopt);
+  contend(name, &*before, nullptr);
 }
 
 void Model::put_claim(Claim claim) {
@@ -66,11 +86,68 @@ void Model::put_claim(Claim claim) {
 
 void Model::remove_claim(ClaimKey key) {
   const auto found = claims_.find(key);
-  if (found != claims_.end()) found->second.known.reset();
+  if (found != claims_.end()) {
+    found->second.known.reset();
+  } else if (is_partial_) {
+    missing_.claims.insert(key);
+  }
+}
+
+namespace {
+
+// What the entity wants and does not own; in the order of the constraints.
+FreedKeys unowned(const ConstraintSet& constraints, const Entity* entity) {
+  FreedKeys keys;
+  if (!entity || !entity->compensation) return keys;
+  for (std::size_t index = 0; index < constraints.size(); ++index) {
+    const auto wanted = wanted_key(constraints[index], entity->parts);
+    if (wanted && wanted != entity->owned[index]) keys.push_back(*wanted);
+  }
+  return keys;
+}
+
+bool contains(const FreedKeys& keys, ClaimKey key) {
+  return std::ranges::find(keys, key) != keys.end();
+}
+
+}  // namespace
+
+void Model::contend(std::string_view name, const Entity* before, const Entity* after) {
+  const FreedKeys was = unowned(*constraints_, before);
+  const FreedKeys is = unowned(*constraints_, after);
+  for (const ClaimKey key : was) {
+    if (contains(is, key)) continue;
+    auto& known = contenders_[key].known;
+    std::erase_if(known, [&](const Contender& contender) { return contender.entity == name; });
+    const auto added = std::ranges::find_if(contenders_added_, [&](const auto& contender) {
+      return contender.first == key && contender.second == name;
+    });
+    if (added != contenders_added_.end()) {
+      contenders_added_.erase(added);
+    } else {
+      contenders_removed_.emplace_back(key, name);
+    }
+  }
+  for (const ClaimKey key : is) {
+    if (contains(was, key)) continue;
+    contenders_[key].known.push_back({std::string(name), std::nullopt});
+    contenders_added_.emplace_back(key, name);
+  }
 }
 
 void Model::put_text(std::string_view entity, std::size_t slot, std::string text) {
   texts_.insert_or_assign({std::string(entity), slot}, std::move(text));
+}
+
+void Model::reset() {
+  for (auto& [name, entity] : entities_) entity.known = entity.stored;
+  for (auto& [key, claim] : claims_) claim.known = claim.stored;
+  for (auto& [key, contenders] : contenders_) contenders.known = contenders.stored;
+  contenders_added_.clear();
+  contenders_removed_.clear();
+  causes_.clear();
+  texts_.clear();
+  missing_.clear();
 }
 
 ModelChanges Model::changes() const {
@@ -98,6 +175,8 @@ ModelChanges Model::changes() const {
       changes.claims_changed.push_back(*claim.known);
     }
   }
+  changes.contenders_added = contenders_added_;
+  changes.contenders_removed = contenders_removed_;
   for (const auto& [place, text] : texts_) {
     if (entity(place.first) != nullptr) {
       changes.texts.push_back({place.first, place.second, text});
@@ -129,9 +208,10 @@ ValueDigest newly_wanted_digest(const Constraint& constraint, const Event& event
   return combine(keys);
 }
 
-bool nothing_is_contested(const Model& model, const Verdict& verdict, std::string_view entity) {
+bool nothing_is_contested(const Model& model, const PerSlot<std::optional<ClaimKey>>& parts,
+                          std::string_view entity) {
   return std::ranges::all_of(model.constraints(), [&](const Constraint& constraint) {
-    const auto wanted = wanted_key(constraint, verdict.parts);
+    const auto wanted = wanted_key(constraint, parts);
     return !wanted || !is_owned_by_another(model, *wanted, entity);
   });
 }
@@ -177,73 +257,100 @@ Verdict judge(const Model& model, const Event& event) {
   }
   judge_wants(model, event, entity, verdict);
   verdict.settles = entity && entity->compensation && verdict.kind != Verdict::Kind::violating &&
-                    nothing_is_contested(model, verdict, event.entity);
+                    nothing_is_contested(model, verdict.parts, event.entity);
   return verdict;
 }
 
 namespace {
 
 void own(Model& model, std::string_view name, std::size_t constraint,
-         std::optional<ClaimKey>& owned, std::optional<ClaimKey> wanted) {
+         std::optional<ClaimKey>& owned, std::optional<ClaimKey> wanted, FreedKeys& freed) {
   if (owned == wanted) return;
-  if (owned) model.remove_claim(*owned);
+  if (owned) {
+    model.remove_claim(*owned);
+    freed.push_back(*owned);
+  }
   if (wanted) model.put_claim({*wanted, constraint, std::string(name)});
   owned = wanted;
 }
 
-// Takes what changed, or with `settles` all that is wanted.
-void take(Model& model, std::string_view name, const Entity& before, const Verdict& verdict,
-          Entity& after) {
+FreedKeys release(Model& model, std::string_view name) {
+  FreedKeys freed;
+  for (const auto& owned : model.entity(name)->owned) {
+    if (owned) freed.push_back(*owned);
+  }
+  for (const ClaimKey key : freed) model.remove_claim(key);
+  model.remove_entity(name);
+  return freed;
+}
+
+Entity unknown_entity(const ConstraintSet& constraints) {
+  Entity entity;
+  entity.parts.resize(constraints.slot_count());
+  entity.owned.resize(constraints.size());
+  return entity;
+}
+
+// The entity of a claim or change event, whose wants are remembered in any case; what changed is
+// taken unless something of it is contested, and with `settles` all that is wanted.
+FreedKeys apply_wants(Model& model, const Event& event, const Verdict& verdict,
+                      std::optional<CompensationId> opened) {
+  const Entity* known = model.entity(event.entity);
+  const Entity before = known ? *known : unknown_entity(model.constraints());
+  Entity after = before;
+  FreedKeys freed;
   for (std::size_t index = 0; index < model.constraints().size(); ++index) {
+    if (verdict.kind == Verdict::Kind::violating) break;
     const Constraint& constraint = model.constraints()[index];
     const auto wanted = wanted_key(constraint, verdict.parts);
     const bool changed = wanted != wanted_key(constraint, before.parts);
-    if (changed || verdict.settles) own(model, name, index, after.owned[index], wanted);
+    if (!changed && !verdict.settles) continue;
+    own(model, event.entity, index, after.owned[index], wanted, freed);
   }
-}
-
-void release(Model& model, std::string_view name) {
-  const Entity entity = *model.entity(name);
-  for (const auto& owned : entity.owned) {
-    if (owned) model.remove_claim(*owned);
-  }
-  model.remove_entity(name);
+  after.parts = verdict.parts;
+  if (verdict.settles) after.compensation.reset();
+  if (opened) after.compensation = opened;
+  model.put_entity(event.entity, std::move(after));
+  return freed;
 }
 
 }  // namespace
 
-void apply(Model& model, const Event& event, const Verdict& verdict,
-           std::optional<CompensationId> opened) {
+bool nothing_is_contested(const Model& model, std::string_view name) {
+  return nothing_is_contested(model, model.entity(name)->parts, name);
+}
+
+FreedKeys take_all(Model& model, std::string_view name) {
+  Entity after = *model.entity(name);
+  FreedKeys freed;
+  for (std::size_t index = 0; index < model.constraints().size(); ++index) {
+    const auto wanted = wanted_key(model.constraints()[index], after.parts);
+    own(model, name, index, after.owned[index], wanted, freed);
+  }
+  after.compensation.reset();
+  model.put_entity(name, std::move(after));
+  return freed;
+}
+
+FreedKeys apply(Model& model, const Event& event, const Verdict& verdict,
+                std::optional<CompensationId> opened) {
   switch (verdict.kind) {
     case Verdict::Kind::absent:
     case Verdict::Kind::redelivered:
-      return;
+      return {};
     case Verdict::Kind::released:
-      release(model, event.entity);
-      return;
+      return release(model, event.entity);
     case Verdict::Kind::unchanged:
     case Verdict::Kind::taken:
     case Verdict::Kind::violating:
       break;
   }
-  const Entity* known = model.entity(event.entity);
-  Entity before = known ? *known : Entity{};
-  if (!known) {
-    before.parts.resize(model.constraints().slot_count());
-    before.owned.resize(model.constraints().size());
-  }
-  Entity after = before;
-  if (verdict.kind != Verdict::Kind::violating) {
-    take(model, event.entity, before, verdict, after);
-  }
-  after.parts = verdict.parts;
-  if (verdict.settles) after.compensation.reset();
-  if (opened) after.compensation = opened;
+  FreedKeys freed = apply_wants(model, event, verdict, opened);
   if (verdict.kind == Verdict::Kind::violating) model.add_cause(event.cause);
   for (const auto& value : event.values) {
     if (value.text) model.put_text(event.entity, value.slot, *value.text);
   }
-  model.put_entity(event.entity, std::move(after));
+  return freed;
 }
 
 }  // namespace uniqd

@@ -44,6 +44,29 @@ struct Claim {
   bool operator==(const Claim&) const = default;
 };
 
+// An entity that wants a value and does not own it.
+struct Contender {
+  std::string entity;
+  // The place in the order in which they came to want it; smaller is earlier. Given by the store;
+  // nothing for one that the store has not seen yet, which is later than all that have one.
+  std::optional<std::int64_t> ordinal;
+
+  bool operator==(const Contender&) const = default;
+};
+
+// What the fold asked for and had not been loaded. All of it must be loaded before its result
+// counts.
+struct Missing {
+  boost::unordered_flat_set<std::string> entities;
+  boost::unordered_flat_set<ClaimKey, std::hash<ClaimKey>> claims;
+  boost::unordered_flat_set<ClaimKey, std::hash<ClaimKey>> contended;  // whose contenders
+
+  [[nodiscard]] bool empty() const {
+    return entities.empty() && claims.empty() && contended.empty();
+  }
+  void clear() { *this = {}; }
+};
+
 // The difference between what was loaded and what is known now: what has to be stored.
 // Every entity and key occurs at most once in the whole struct.
 struct ModelChanges {
@@ -59,35 +82,47 @@ struct ModelChanges {
   std::vector<Claim> claims_changed;  // with the new owner
   std::vector<ClaimKey> claims_removed;
   std::vector<std::int64_t> claim_count_deltas;  // by constraint
+  // Who came to want a value without owning it, in that order; and who no longer does.
+  std::vector<std::pair<ClaimKey, std::string>> contenders_added;
+  std::vector<std::pair<ClaimKey, std::string>> contenders_removed;
   std::vector<Text> texts;  // ValueForm::plain only; empty text: the entity lacks the value
 
   [[nodiscard]] bool empty() const;
 };
 
-// A working set of the read model. What is not in it counts as absent, so all that a batch
-// touches must be loaded before the first event is judged. Thread safety: none.
+// A working set of the read model.
+//
+// Either complete: what is not in it is absent. Or partial: what is neither loaded nor put counts
+// as absent too, but asking for it is noted in missing(), and the answer must be thrown away: load
+// what is missing, reset(), and fold again. Thread safety: none.
 class Model {
  public:
-  // `constraints` must outlive the model.
+  // `constraints` must outlive the model. A model is complete until set_partial().
   explicit Model(const ConstraintSet& constraints) : constraints_(&constraints) {}
 
   [[nodiscard]] const ConstraintSet& constraints() const { return *constraints_; }
 
-  // What the store has. Loading is not a change. REQUIRES: each loaded at most once.
+  // What the store has. Loading is not a change; loading the same again neither.
+  void set_partial() { is_partial_ = true; }
   void load_entity(std::string name, Entity entity);
   void load_claim(Claim claim);
-  // The store was asked, nobody owns it. A later load_claim() of the same key overrides this.
-  void load_absent(ClaimKey key) { claims_.try_emplace(key); }
-  void load_cause(CompensationId cause) { causes_.insert(cause); }
-  // From now on asking for a key that was neither loaded nor put is a broken promise.
-  void insist_on_loading() { insists_ = true; }
+  void load_cause(CompensationId cause) { stored_causes_.insert(cause); }
+  // All contenders for a key, in their order.
+  void load_contenders(ClaimKey key, std::vector<Contender> contenders);
+  // The store was asked and has none.
+  void load_no_entity(std::string name) { entities_.try_emplace(std::move(name)); }
+  void load_no_claim(ClaimKey key) { claims_.try_emplace(key); }
+  void load_no_contenders(ClaimKey key) { contenders_[key].is_loaded = true; }
+
+  [[nodiscard]] bool has_loaded_claim(ClaimKey key) const { return claims_.contains(key); }
 
   // Null where absent. Pointers are good until the next mutation.
   [[nodiscard]] const Entity* entity(std::string_view name) const;
   [[nodiscard]] const std::string* owner(ClaimKey key) const;
+  [[nodiscard]] const std::vector<Contender>& contenders(ClaimKey key) const;
   // True for an event that has already been found in violation (R2).
   [[nodiscard]] bool was_found_violating(CompensationId cause) const {
-    return causes_.contains(cause);
+    return stored_causes_.contains(cause) || causes_.contains(cause);
   }
 
   void put_entity(std::string_view name, Entity entity);
@@ -96,6 +131,11 @@ class Model {
   void remove_claim(ClaimKey key);
   void add_cause(CompensationId cause) { causes_.insert(cause); }
   void put_text(std::string_view entity, std::size_t slot, std::string text);
+
+  // What was asked for in vain since the last reset.
+  [[nodiscard]] const Missing& missing() const { return missing_; }
+  // Back to what was loaded.
+  void reset();
 
   [[nodiscard]] ModelChanges changes() const;
 
@@ -111,15 +151,30 @@ class Model {
     std::optional<T> stored;
     std::optional<T> known;
   };
+  struct TrackedContenders {
+    bool is_loaded = false;
+    std::vector<Contender> stored;
+    std::vector<Contender> known;
+  };
   template <class T>
   using ByName = boost::unordered_flat_map<std::string, T, StringHash, std::equal_to<>>;
 
+  // Keeps the lists of contenders in step with an entity that changes.
+  void contend(std::string_view name, const Entity* before, const Entity* after);
+
   const ConstraintSet* constraints_;
+  bool is_partial_ = false;
   ByName<Tracked<Entity>> entities_;
   boost::unordered_flat_map<ClaimKey, Tracked<Claim>, std::hash<ClaimKey>> claims_;
+  // May hold additions to a key whose stored contenders were not loaded: adding needs no knowledge
+  // of the others.
+  boost::unordered_flat_map<ClaimKey, TrackedContenders, std::hash<ClaimKey>> contenders_;
+  std::vector<std::pair<ClaimKey, std::string>> contenders_added_;
+  std::vector<std::pair<ClaimKey, std::string>> contenders_removed_;
+  boost::unordered_flat_set<CompensationId, std::hash<CompensationId>> stored_causes_;
   boost::unordered_flat_set<CompensationId, std::hash<CompensationId>> causes_;
   std::map<std::pair<std::string, std::size_t>, std::string> texts_;  // by entity and slot
-  bool insists_ = false;
+  mutable Missing missing_;
 };
 
 // A value the event newly wants and another entity owns.
@@ -150,9 +205,19 @@ struct Verdict {
 // Judges one event (R1..R8, R10). Pure; the model is not changed.
 [[nodiscard]] Verdict judge(const Model& model, const Event& event);
 
+// Keys that had an owner and have none now, in the order in which they became free.
+using FreedKeys = std::vector<ClaimKey>;
+
 // Makes the model know the event. REQUIRES: `verdict` is judge(model, event), nothing in between.
-// With `opened`, the violating entity's open compensation is `*opened`.
-void apply(Model& model, const Event& event, const Verdict& verdict,
-           std::optional<CompensationId> opened);
+// With `opened`, the violating entity's open compensation is `*opened`. Returns what became free.
+FreedKeys apply(Model& model, const Event& event, const Verdict& verdict,
+                std::optional<CompensationId> opened);
+
+// Whether all that a present entity wants is free or its own.
+[[nodiscard]] bool nothing_is_contested(const Model& model, std::string_view name);
+
+// The entity takes all that it wants and has no open compensation any more (R8, R9). Returns what
+// became free. REQUIRES: nothing_is_contested().
+FreedKeys take_all(Model& model, std::string_view name);
 
 }  // namespace uniqd

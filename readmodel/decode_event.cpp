@@ -274,9 +274,8 @@ Decoded Decoder::Parts::interpret(const Record& record, Opened opened, const Eve
   event.partition = record.partition;
   event.offset = record.offset;
   event.type = std::move(opened.type);
-  std::string place = options.source_topic + "/" +
-                            std::to_string(to_number(record.partition)) + "/" +
-                            std::to_string(record.offset.value);
+  std::string place = options.source_topic + "/" + std::to_string(to_number(record.partition)) +
+                      "/" + std::to_string(record.offset.value);
   event.cause = compensation_id(options.source_topic, event.entity,
                                 opened.identity.empty() ? "at:" + place : opened.identity);
   event.id = opened.id.empty() ? std::move(place) : std::move(opened.id);

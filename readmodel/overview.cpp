@@ -23,7 +23,8 @@ Overview read_overview(PgSession& session, const std::string& topic) {
   for (const auto& row : session.run("SELECT name, claim_count FROM constraints")) {
     overview.claims[row[0].c_str()] = row[1].as<std::int64_t>();
   }
-  for (const char* state : {"pending", "sent", "confirmed", "resolved"}) {
+  for (const char* state :
+       {"pending", "sent", "confirmed", "resolved", "overdue", "open", "detected", "dismissed"}) {
     overview.compensations[state] = 0;
   }
   for (const auto& row : session.run("SELECT state, count(*) FROM compensations GROUP BY state")) {

@@ -47,6 +47,14 @@ CREATE TABLE claims (
   owner         text COLLATE "C" NOT NULL
 );
 
+-- Who wants a value without owning it; a smaller ordinal came to want it earlier.
+CREATE TABLE contenders (
+  key     uuid   NOT NULL,
+  entity  text COLLATE "C" NOT NULL,
+  ordinal bigint GENERATED ALWAYS AS IDENTITY,
+  PRIMARY KEY (key, entity)
+);
+
 -- The values as text, only where the configuration says `values: plain`.
 CREATE TABLE value_texts (
   entity text COLLATE "C" NOT NULL,
@@ -55,28 +63,33 @@ CREATE TABLE value_texts (
   PRIMARY KEY (entity, slot)
 );
 
--- Every compensation ever opened; the pending ones are the outbox.
+-- Every compensation ever opened. due_at: when its message has to be sent (again); those that have
+-- one are the outbox.
 CREATE TABLE compensations (
-  id             uuid PRIMARY KEY,
-  ordinal        bigint GENERATED ALWAYS AS IDENTITY,
-  entity         text COLLATE "C" NOT NULL,
-  entity_field   text        NOT NULL,
-  state          text        NOT NULL,
-  action         text        NOT NULL,
-  command        text        NOT NULL,
-  reason         text        NOT NULL,
-  event_id       text        NOT NULL,
-  correlation_id text        NOT NULL,
-  traceparent    text        NOT NULL,
-  topic          text        NOT NULL,
-  partition      integer     NOT NULL,
-  "offset"       bigint      NOT NULL,
-  decided_at     timestamptz NOT NULL,
-  attempts       integer     NOT NULL DEFAULT 0,
-  sent_at        timestamptz,
-  ended_at       timestamptz
+  id              uuid PRIMARY KEY,
+  ordinal         bigint GENERATED ALWAYS AS IDENTITY,
+  entity          text COLLATE "C" NOT NULL,
+  entity_field    text        NOT NULL,
+  state           text        NOT NULL,
+  action          text        NOT NULL,
+  command         text        NOT NULL,
+  reason          text        NOT NULL,
+  event_id        text        NOT NULL,
+  correlation_id  text        NOT NULL,
+  traceparent     text        NOT NULL,
+  topic           text        NOT NULL,
+  partition       integer     NOT NULL,
+  "offset"        bigint      NOT NULL,
+  decided_at      timestamptz NOT NULL,
+  due_at          timestamptz,
+  attempts        integer     NOT NULL DEFAULT 0,
+  attempts_before integer     NOT NULL DEFAULT 0, -- those that a person's retry does not count
+  sent_at         timestamptz, -- the last attempt, given to the broker
+  acknowledged_at timestamptz, -- and acknowledged
+  ended_at        timestamptz,
+  ended_by        text         -- the id of the event that ended it
 ) WITH (fillfactor = 80);
-CREATE INDEX compensations_outbox ON compensations (ordinal) WHERE state = 'pending';
+CREATE INDEX compensations_due ON compensations (due_at, ordinal) WHERE due_at IS NOT NULL;
 CREATE INDEX compensations_entity ON compensations (entity);
 
 -- Which event asked for which value of which owner; one compensation may have several.
