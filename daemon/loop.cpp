@@ -176,7 +176,9 @@ bool Loop::commit_batch(const std::vector<Advance>& advances) {
   Loaded loaded(constraints_);
   if (!seams_.ledger.begin(advances, events_, loaded)) return false;
   probe_("after_begin");
-  fold_batch(loaded);
+  process_batch(
+      events_, policy_, seams_.clock.now_ms(),
+      [this](Loaded& partial) { seams_.ledger.load_missing(partial); }, loaded, counts_);
   Outcome outcome{loaded.model.changes(), loaded.compensations.changes(), std::move(bad_events_)};
   const std::size_t bad_count = outcome.bad_events.size();
   probe_("before_commit");
@@ -188,19 +190,6 @@ bool Loop::commit_batch(const std::vector<Advance>& advances) {
       {counts_, poll_.records.size(), bad_count, committed - started, committed - committing});
   if (outcome.compensations.has_messages()) seams_.gate.announce();
   return true;
-}
-
-// Folds; where that asks for what was not loaded, loads it and folds again from the start. Each
-// round loads something new, so there is an end.
-void Loop::fold_batch(Loaded& loaded) {
-  const EventCounts decoded = counts_;
-  const std::int64_t now_ms = seams_.clock.now_ms();
-  process_batch(events_, policy_, now_ms, loaded, counts_);
-  while (!loaded.model.missing().empty()) {
-    seams_.ledger.load_missing(loaded);
-    counts_ = decoded;
-    process_batch(events_, policy_, now_ms, loaded, counts_);
-  }
 }
 
 void Loop::on_committed(const std::vector<Advance>& advances) {

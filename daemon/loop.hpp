@@ -74,7 +74,6 @@ class Loop {
   void decode_polled();
   [[nodiscard]] std::vector<Advance> advances() const;
   bool commit_batch(const std::vector<Advance>& advances);
-  void fold_batch(Loaded& loaded);
   void on_committed(const std::vector<Advance>& advances);
   void publish_progress();
   LoopStep on_store_failure(const StoreFailure& failure);

@@ -20,8 +20,10 @@ std::string_view outcome_name(Verdict::Kind kind) {
   return "unknown";
 }
 
-void process_batch(const std::vector<Event>& events, const Policy& policy, std::int64_t now_ms,
-                   Loaded& loaded, EventCounts& counts) {
+namespace {
+
+void fold(const std::vector<Event>& events, const Policy& policy, std::int64_t now_ms,
+          Loaded& loaded, EventCounts& counts) {
   for (const Event& event : events) {
     const Verdict verdict = judge(loaded.model, event);
     const auto opened = decide(loaded.model, event, verdict, policy, now_ms, loaded.compensations);
@@ -29,6 +31,20 @@ void process_batch(const std::vector<Event>& events, const Policy& policy, std::
     if (!freed.empty()) promote(freed, event, loaded.model, loaded.compensations);
     counts.count(event.type, outcome_name(verdict.kind));
     if (event.key_differs) ++counts.key_mismatches;
+  }
+}
+
+}  // namespace
+
+void process_batch(const std::vector<Event>& events, const Policy& policy, std::int64_t now_ms,
+                   const std::function<void(Loaded&)>& load_missing, Loaded& loaded,
+                   EventCounts& counts) {
+  const EventCounts before = counts;
+  fold(events, policy, now_ms, loaded, counts);
+  while (!loaded.model.missing().empty()) {
+    load_missing(loaded);
+    counts = before;
+    fold(events, policy, now_ms, loaded, counts);
   }
 }
 

@@ -2,6 +2,7 @@
 // process_batch.hpp - the fold over one batch: judge, decide, apply, event after event. Pure.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -25,9 +26,11 @@ struct EventCounts {
   }
 };
 
-// Folds `events`, in this order, into `loaded`. REQUIRES: all they touch is loaded.
-// `now_ms` becomes the time of the batch's decisions.
+// Folds `events`, in this order, into `loaded`. Where that asks for what is not loaded, has
+// `load_missing` load it and reset, and folds again from the start; each round loads something new,
+// so there is an end. `now_ms` becomes the time of the batch's decisions.
 void process_batch(const std::vector<Event>& events, const Policy& policy, std::int64_t now_ms,
-                   Loaded& loaded, EventCounts& counts);
+                   const std::function<void(Loaded&)>& load_missing, Loaded& loaded,
+                   EventCounts& counts);
 
 }  // namespace uniqd

@@ -65,6 +65,13 @@ bool FakeLedger::begin(const std::vector<Advance>& advances, const std::vector<E
   return true;
 }
 
+void FakeLedger::load_missing(Loaded& loaded) {
+  require(open_.has_value(), "what is missing is loaded in the batch's transaction");
+  require(!loaded.model.missing().empty(), "nothing is loaded that was not asked for");
+  talk(Fault::load_failed, 40);
+  database_.state().store.load_missing(loaded);
+}
+
 void FakeLedger::commit_transaction(const Outcome& outcome) {
   require(open_.has_value(), "a commit belongs to a begin");
   talk(Fault::commit_failed, 20);
@@ -86,20 +93,25 @@ void FakeOutbox::talk(Fault fault, std::size_t chances) {
   if (faults_.strikes(fault, chances)) throw StoreFailure("08006", "a passing failure");
 }
 
-std::vector<Compensation> FakeOutbox::pending(const std::vector<Partition>& partitions,
-                                              std::size_t limit) {
+std::vector<Compensation> FakeOutbox::due(const std::vector<Partition>& partitions,
+                                          std::size_t limit) {
   talk(Fault::outbox_failed, 15);
-  std::vector<Compensation> pending;
+  std::vector<Compensation> due;
   const MemoryStore& store = database_.state().store;
   for (const CompensationId id : store.decided) {
     const Compensation& known = store.compensations.at(id);
-    if (known.state != CompensationState::pending || pending.size() == limit) continue;
-    if (std::ranges::count(partitions, known.partition) > 0) pending.push_back(known);
+    if (!store.due.contains(id) || due.size() == limit) continue;
+    if (std::ranges::count(partitions, known.partition) > 0) due.push_back(known);
   }
-  return pending;
+  return due;
 }
 
-void FakeOutbox::mark_sent(const std::vector<CompensationId>& ids) {
+void FakeOutbox::mark_overdue(const std::vector<CompensationId>& ids) {
+  require(ids.empty(), "nothing is overdue before it was sent as often as allowed");
+}
+
+void FakeOutbox::mark_sent(const std::vector<CompensationId>& ids,
+                           std::chrono::milliseconds /*publish_took*/) {
   talk(Fault::mark_failed, 10);
   database_.mark_sent(ids);
   if (faults_.strikes(Fault::mark_answer_lost, 10)) throw StoreFailure("", "the answer was lost");

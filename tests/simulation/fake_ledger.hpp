@@ -20,6 +20,7 @@ class FakeLedger : public Ledger {
   std::vector<Position> positions(const std::vector<Partition>& partitions) override;
   [[nodiscard]] bool begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
                            Loaded& loaded) override;
+  void load_missing(Loaded& loaded) override;
   void commit_transaction(const Outcome& outcome) override;
   void abandon() noexcept override { open_.reset(); }
 
@@ -41,9 +42,11 @@ class FakeOutbox : public Outbox {
  public:
   FakeOutbox(Database& database, FaultPlan& faults) : database_(database), faults_(faults) {}
 
-  std::vector<Compensation> pending(const std::vector<Partition>& partitions,
-                                    std::size_t limit) override;
-  void mark_sent(const std::vector<CompensationId>& ids) override;
+  std::vector<Compensation> due(const std::vector<Partition>& partitions,
+                                std::size_t limit) override;
+  void mark_sent(const std::vector<CompensationId>& ids,
+                 std::chrono::milliseconds publish_took) override;
+  void mark_overdue(const std::vector<CompensationId>& ids) override;
 
   void drop_connection() { is_dropped_ = true; }
 

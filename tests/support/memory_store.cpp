@@ -12,27 +12,55 @@ void require(bool holds, const std::string& promise) {
 
 }  // namespace
 
+void MemoryStore::load_entity(const std::string& name, Loaded& loaded) const {
+  loaded.model.load_no_entity(name);
+  const auto found = entities.find(name);
+  if (found == entities.end()) return;
+  for (std::size_t index = 0; index < found->second.owned.size(); ++index) {
+    if (const auto& owned = found->second.owned[index]) {
+      loaded.model.load_claim({*owned, index, name});
+    }
+  }
+  loaded.model.load_entity(name, found->second);
+  if (!found->second.compensation) return;
+  Compensation open = compensations.at(*found->second.compensation);
+  open.violations.clear();
+  loaded.compensations.load(std::move(open));
+}
+
 void MemoryStore::load(const std::vector<Event>& events, Loaded& loaded) const {
+  loaded.model.set_partial();
   std::set<std::string> touched;
   for (const Event& event : events) {
     touched.insert(event.entity);
     if (causes.contains(event.cause)) loaded.model.load_cause(event.cause);
   }
-  for (const std::string& name : touched) {
-    const auto found = entities.find(name);
-    if (found == entities.end()) continue;
-    loaded.model.load_entity(name, found->second);
-    if (!found->second.compensation) continue;
-    Compensation open = compensations.at(*found->second.compensation);
-    open.violations.clear();
-    loaded.compensations.load(std::move(open));
+  for (const std::string& name : touched) load_entity(name, loaded);
+}
+
+void MemoryStore::load_missing(Loaded& loaded) const {
+  const Missing missing = loaded.model.missing();
+  for (const std::string& name : missing.entities) load_entity(name, loaded);
+  for (const ClaimKey& key : missing.claims) {
+    const auto found = claims.find(key);
+    if (found == claims.end()) {
+      loaded.model.load_no_claim(key);
+    } else {
+      loaded.model.load_claim(found->second);
+    }
   }
-  for (const auto& [key, claim] : claims) loaded.model.load_claim(claim);
+  for (const ClaimKey& key : missing.contended) {
+    const auto found = contenders.find(key);
+    loaded.model.load_contenders(
+        key, found == contenders.end() ? std::vector<Contender>{} : found->second);
+  }
+  loaded.reset();
 }
 
 void MemoryStore::apply(const Outcome& outcome) {
   apply_model(outcome.model);
   apply_claims(outcome.model);
+  apply_contenders(outcome.model);
   apply_compensations(outcome.compensations);
   dead_letters.insert(dead_letters.end(), outcome.bad_events.begin(), outcome.bad_events.end());
 }
@@ -70,33 +98,50 @@ void MemoryStore::apply_claims(const ModelChanges& changes) {
   }
 }
 
+void MemoryStore::apply_contenders(const ModelChanges& changes) {
+  for (const auto& [key, name] : changes.contenders_removed) {
+    const auto removed = std::erase_if(
+        contenders[key], [&](const Contender& contender) { return contender.entity == name; });
+    require(removed == 1, "who no longer contends did");
+  }
+  for (const auto& [key, name] : changes.contenders_added) {
+    const auto same = std::ranges::count(contenders[key], name, &Contender::entity);
+    require(same == 0, "who comes to contend did not");
+    contenders[key].push_back({name, contenders_so_far_++});
+  }
+}
+
 void MemoryStore::apply_compensations(const Compensations::Changes& changes) {
   for (const Compensation& opened : changes.opened) {
     require(compensations.emplace(opened.id, opened).second, "the opened compensation is new");
     require(!opened.violations.empty(), "a compensation has a violation");
     decided.push_back(opened.id);
     for (const Violation& violation : opened.violations) causes.insert(violation.cause);
+    if (!has_ended(opened.state) && has_message(opened.action.kind)) due.insert(opened.id);
   }
-  for (const auto& change : changes.changed) {
-    const auto found = compensations.find(change.id);
+  for (const auto& [now, becomes_due] : changes.changed) {
+    const auto found = compensations.find(now.id);
     require(found != compensations.end(), "the changed compensation exists");
     Compensation& known = found->second;
     require(!has_ended(known.state), "a compensation that has ended does not change");
-    for (const Violation& violation : change.added) {
+    for (const Violation& violation : now.violations) {
       causes.insert(violation.cause);
       known.violations.push_back(violation);
     }
-    if (change.ended) known.state = *change.ended;
+    known.state = now.state;
+    known.action = now.action;
+    known.ended_by = now.ended_by;
+    if (becomes_due) due.insert(now.id);
+    if (has_ended(now.state)) due.erase(now.id);
   }
 }
 
 void MemoryStore::mark_sent(const std::vector<CompensationId>& ids) {
   for (const CompensationId id : ids) {
-    const auto found = compensations.find(id);
-    if (found == compensations.end()) continue;
-    if (found->second.state != CompensationState::pending) continue;
-    found->second.state = CompensationState::sent;
-    ++found->second.attempts;
+    if (due.erase(id) == 0) continue;
+    Compensation& known = compensations.at(id);
+    if (known.action.kind == ActionKind::send) known.state = CompensationState::sent;
+    ++known.attempts;
   }
 }
 

@@ -14,15 +14,18 @@ namespace uniqd {
 // A plain value: a copy is a snapshot.
 class MemoryStore {
  public:
-  // Loads what `events` touch into `loaded`, which is empty; events of the store's own past that
-  // were found in violation are among it.
+  // Loads the entities of `events` into `loaded`, which is empty, and which of the events were
+  // found in violation; all else is left for load_missing().
   void load(const std::vector<Event>& events, Loaded& loaded) const;
+
+  // Loads what the fold asked for in vain, and resets `loaded`.
+  void load_missing(Loaded& loaded) const;
 
   // Writes an outcome as a database with its constraints would: what is added must be new, what is
   // changed or removed must be there. Throws std::logic_error for a broken promise.
   void apply(const Outcome& outcome);
 
-  // Pending becomes sent, attempts + 1; what has ended stays ended.
+  // Pending becomes sent, attempts + 1; an alert is no longer due; what has ended stays ended.
   void mark_sent(const std::vector<CompensationId>& ids);
 
   std::map<std::string, Entity> entities;
@@ -31,12 +34,18 @@ class MemoryStore {
   std::map<CompensationId, Compensation> compensations;
   std::vector<CompensationId> decided;  // the keys of `compensations` in the order of decision
   std::set<CompensationId> causes;      // events found in violation
+  std::set<CompensationId> due;         // a message has to be sent
+  std::map<ClaimKey, std::vector<Contender>> contenders;
   std::vector<BadEvent> dead_letters;
 
  private:
+  void load_entity(const std::string& name, Loaded& loaded) const;
+  void apply_contenders(const ModelChanges& changes);
   void apply_model(const ModelChanges& changes);
   void apply_claims(const ModelChanges& changes);
   void apply_compensations(const Compensations::Changes& changes);
+
+  std::int64_t contenders_so_far_ = 0;
 };
 
 }  // namespace uniqd

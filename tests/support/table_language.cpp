@@ -129,7 +129,9 @@ class Table {
     Loaded loaded(constraints_);
     store_.load(batch, loaded);
     EventCounts counts;
-    process_batch(batch, policy_, 0, loaded, counts);
+    process_batch(
+        batch, policy_, 0, [this](Loaded& partial) { store_.load_missing(partial); }, loaded,
+        counts);
     const Outcome outcome{loaded.model.changes(), loaded.compensations.changes(), {}};
     store_.apply(outcome);
     return sent_by(outcome.compensations, batch.front());
@@ -142,9 +144,8 @@ class Table {
       sent.push_back(opened.action.command + " " + opened.entity + owners_of(opened.violations));
     }
     for (const auto& change : changes.changed) {
-      if (change.added.empty()) continue;
-      sent.push_back("added " + store_.compensations.at(change.id).entity +
-                     owners_of(change.added));
+      if (change.now.violations.empty()) continue;
+      sent.push_back("added " + change.now.entity + owners_of(change.now.violations));
     }
     return sent.empty() ? "-" : join(sent, "; ");
   }

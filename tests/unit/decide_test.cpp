@@ -114,17 +114,19 @@ TEST_CASE("what was loaded and ends is a change, not an opening") {
   const auto added = desk.tell(desk.maker.make("UserAdded", "u2", {{"e", "a"}}, "3", 3));
   CHECK(added.opened.empty());
   REQUIRE(added.changed.size() == 1);
-  CHECK(added.changed[0].id == stored.id);
-  CHECK_FALSE(added.changed[0].ended);
-  CHECK(added.changed[0].added.size() == 1);
+  CHECK(added.changed[0].now.id == stored.id);
+  CHECK_FALSE(has_ended(added.changed[0].now.state));
+  CHECK_FALSE(added.changed[0].becomes_due);
+  CHECK(added.changed[0].now.violations.size() == 1);
 
   const auto ended = desk.tell(desk.maker.make("UserDeactivated", "u2", {}, "4", 4));
   REQUIRE(ended.changed.size() == 1);
-  CHECK(ended.changed[0].ended == CompensationState::confirmed);
+  CHECK(ended.changed[0].now.state == CompensationState::confirmed);
 }
 
 TEST_CASE("states have names and names have states") {
-  for (const auto* name : {"pending", "sent", "confirmed", "resolved"}) {
+  for (const auto* name :
+       {"pending", "sent", "confirmed", "resolved", "overdue", "open", "detected", "dismissed"}) {
     const auto state = compensation_state(name);
     REQUIRE(state);
     CHECK(to_text(*state) == name);

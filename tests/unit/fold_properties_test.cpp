@@ -52,7 +52,8 @@ MemoryStore fold(const ConstraintSet& constraints, const std::vector<Event>& eve
     const std::vector<Event> batch(next, last);
     Loaded loaded(constraints);
     store.load(batch, loaded);
-    process_batch(batch, policy, 0, loaded, counts);
+    process_batch(
+        batch, policy, 0, [&](Loaded& partial) { store.load_missing(partial); }, loaded, counts);
     store.apply({loaded.model.changes(), loaded.compensations.changes(), {}});
     next = last;
   }

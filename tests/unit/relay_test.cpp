@@ -20,8 +20,8 @@ CompensationId id_of(std::uint8_t number) {
 
 class ListOutbox : public Outbox {
  public:
-  std::vector<Compensation> pending(const std::vector<Partition>& partitions,
-                                    std::size_t limit) override {
+  std::vector<Compensation> due(const std::vector<Partition>& partitions,
+                                std::size_t limit) override {
     asked = partitions;
     std::vector<Compensation> found;
     for (const auto& compensation : waiting) {
@@ -29,14 +29,21 @@ class ListOutbox : public Outbox {
     }
     return found;
   }
-  void mark_sent(const std::vector<CompensationId>& ids) override {
+  void mark_sent(const std::vector<CompensationId>& ids,
+                 std::chrono::milliseconds /*publish_took*/) override {
     if (fails_to_mark) throw StoreFailure("08006", "gone");
     marked.insert(marked.end(), ids.begin(), ids.end());
     std::erase_if(waiting, [&](const auto& known) { return std::ranges::count(ids, known.id); });
   }
 
+  void mark_overdue(const std::vector<CompensationId>& ids) override {
+    overdue.insert(overdue.end(), ids.begin(), ids.end());
+    std::erase_if(waiting, [&](const auto& known) { return std::ranges::count(ids, known.id); });
+  }
+
   std::vector<Compensation> waiting;
   std::vector<CompensationId> marked;
+  std::vector<CompensationId> overdue;
   std::vector<Partition> asked;
   bool fails_to_mark = false;
 };
