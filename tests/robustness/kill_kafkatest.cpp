@@ -3,22 +3,14 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <atomic>
 #include <chrono>
 #include <csignal>
-#include <functional>
-#include <map>
-#include <memory>
-#include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "tests/robustness/lives.hpp"
 #include "tests/robustness/seed.hpp"
-#include "tests/support/oracle_check.hpp"
-#include "tests/support/random_load.hpp"
 #include "tests/support/services.hpp"
-#include "tests/support/test_bed.hpp"
 
 namespace uniqd::test {
 namespace {
@@ -27,7 +19,6 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kills_each = 20;
-constexpr std::size_t side_by_side = 3;
 
 // The points of daemon/crash_points.hpp, and how many passes to let through at most.
 struct Point {
@@ -39,50 +30,6 @@ constexpr Point points[] = {
     {"after_begin", 4},          {"before_commit", 4},    {"after_model_written", 4},
     {"after_outbox_written", 4}, {"after_commit", 4},     {"relay_before_publish", 3},
     {"relay_before_mark", 3},    {"relay_after_mark", 3},
-};
-
-// A bed with a daemon that is started, dies, and is started again. Every start has a group of its
-// own: a killed member would hold up its group until its session ends.
-class Lives {
- public:
-  explicit Lives(unsigned seed) : random_(seed), load_(seed), daemon_(bed_.daemon()) {
-    bed_.produce(load_.next(40));
-  }
-
-  TestBed& bed() { return bed_; }
-  UniqdProcess& daemon() { return *daemon_; }
-  int up_to(int most) { return 1 + static_cast<int>(random_() % static_cast<unsigned>(most)); }
-
-  void start(std::map<std::string, std::string> environment = {}) {
-    environment["UNIQD_TEST_GROUP"] = fmt::format("{}-{}", bed_.group, ++starts_);
-    daemon_->start(environment);
-  }
-
-  // A few events at a time, until `is_over`.
-  void feed_until(const std::function<bool()>& is_over) {
-    while (!is_over()) {
-      bed_.produce(load_.next(static_cast<std::size_t>(up_to(8))));
-      std::this_thread::sleep_for(10ms);
-    }
-  }
-
-  // The last life, in peace.
-  std::vector<std::string> differences() {
-    start();
-    bed_.wait_settled(60s);
-    auto differences = differences_from_oracle(bed_);
-    if (const int code = daemon_->stop(); code != 0) {
-      differences.push_back(fmt::format("the last stop ended with {}", code));
-    }
-    return differences;
-  }
-
- private:
-  TestBed bed_;
-  std::mt19937 random_;
-  RandomLoad load_;
-  std::unique_ptr<UniqdProcess> daemon_;
-  int starts_ = 0;
 };
 
 // Returns what is wrong, in lines; empty when all is well.
@@ -111,34 +58,6 @@ std::vector<std::string> die_anywhere(unsigned seed) {
     lives.daemon().kill();
   }
   return lives.differences();
-}
-
-struct Trial {
-  std::string name;
-  std::function<std::vector<std::string>()> run;
-};
-
-// A few at a time; what a trial throws is its finding.
-void run_side_by_side(const std::vector<Trial>& trials) {
-  std::vector<std::vector<std::string>> findings(trials.size());
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < trials.size(); i = next++) {
-      try {
-        findings[i] = trials[i].run();
-      } catch (const std::exception& failure) {
-        findings[i] = {failure.what()};
-      }
-    }
-  };
-  std::vector<std::thread> workers;
-  for (std::size_t i = 0; i < side_by_side; ++i) workers.emplace_back(work);
-  for (std::thread& worker : workers) worker.join();
-  for (std::size_t i = 0; i < trials.size(); ++i) {
-    INFO(trials[i].name);
-    CHECK(findings[i].empty());
-    for (const std::string& finding : findings[i]) FAIL_CHECK(finding);
-  }
 }
 
 TEST_CASE("kill -9 at every point, twenty times each under load: as if nothing had happened") {

@@ -30,6 +30,7 @@ constexpr int broker_answers_within_ms = 30'000;
 
 TestBed::TestBed(int partitions)
     : postgres(Services::get().postgres),
+      sql_postgres(postgres),
       topic(unique_name("users")),
       commands_topic(topic + "-commands"),
       schema(plain_identifier("t_" + topic)),
@@ -93,7 +94,7 @@ std::unique_ptr<UniqdProcess> TestBed::daemon(const std::string& name) const {
 }
 
 pqxx::result TestBed::sql(const std::string& statements) const {
-  PgSession session({Services::get().postgres, schema});
+  PgSession session({sql_postgres, schema});
   return session.run(statements);
 }
 
@@ -138,13 +139,15 @@ std::int64_t TestBed::command_count() const {
 }
 
 void TestBed::wait_applied(std::chrono::milliseconds deadline) {
-  std::vector<Position> wanted;
   const auto ends = ends_of(topic);
-  for (int partition = 0; partition < partitions_; ++partition) {
-    wanted.push_back({Partition{partition}, Offset{ends[static_cast<std::size_t>(partition)]}});
-  }
-  wait_until(
-      "all records applied", [&] { return positions() == wanted; }, deadline);
+  const auto is_applied = [&] {
+    const auto now = positions();
+    return now.size() == ends.size() &&
+           std::ranges::equal(ends, now, [](std::int64_t end, const Position& position) {
+             return position.next_offset && position.next_offset->value >= end;
+           });
+  };
+  wait_until("all records applied", is_applied, deadline);
 }
 
 void TestBed::wait_settled(std::chrono::milliseconds deadline) {

@@ -28,6 +28,7 @@ class TestBed {
 
   // Any of these may be set before the daemon is started, and between its starts.
   std::string postgres;
+  std::string sql_postgres;  // where sql() goes: the same server, as a superuser
   std::string brokers;
   std::string topic;
   std::string commands_topic;
@@ -57,8 +58,8 @@ class TestBed {
   // no PostgreSQL.
   [[nodiscard]] std::vector<Position> positions() const;
 
-  // Waits until all records of the topic have been applied; `settled` also waits until nothing is
-  // left to be sent.
+  // Waits until all records that the topic has now have been applied; `settled` also waits until
+  // nothing is left to be sent.
   void wait_applied(std::chrono::milliseconds deadline = std::chrono::seconds{30});
   void wait_settled(std::chrono::milliseconds deadline = std::chrono::seconds{30});
 
