@@ -4,6 +4,7 @@ namespace uniqd::simulation {
 
 std::vector<DeliveryReport> FakePublisher::publish(const std::vector<Command>& commands) {
   std::vector<DeliveryReport> reports;
+  reports.reserve(commands.size());
   for (const Command& command : commands) reports.push_back(publish_one(command));
   return reports;
 }

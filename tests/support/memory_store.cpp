@@ -99,9 +99,10 @@ void MemoryStore::apply_claims(const ModelChanges& changes) {
 }
 
 void MemoryStore::apply_contenders(const ModelChanges& changes) {
-  for (const auto& [key, name] : changes.contenders_removed) {
-    const auto removed = std::erase_if(
-        contenders[key], [&](const Contender& contender) { return contender.entity == name; });
+  for (const auto& gone : changes.contenders_removed) {
+    const auto removed = std::erase_if(contenders[gone.first], [&](const Contender& contender) {
+      return contender.entity == gone.second;
+    });
     require(removed == 1, "who no longer contends did");
   }
   for (const auto& [key, name] : changes.contenders_added) {

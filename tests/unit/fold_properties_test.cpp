@@ -99,7 +99,9 @@ TEST_CASE("a claim has the owner that its entity says") {
   const MemoryStore store =
       fold(constraints, random_events(constraints, random), [&] { return 1 + random() % 9; });
   std::size_t owned = 0;
-  for (const auto& [name, entity] : store.entities) {
+  for (const auto& named : store.entities) {
+    const std::string& name = named.first;
+    const Entity& entity = named.second;
     CAPTURE(name);
     bool has_all = true;
     for (std::size_t index = 0; index < constraints.size(); ++index) {
