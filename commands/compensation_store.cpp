@@ -1,47 +1,16 @@
 #include "commands/compensation_store.hpp"
 
-#include <algorithm>
-#include <array>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <string_view>
-#include <utility>
+
+#include "commands/compensation_rows.hpp"
 
 namespace uniqd {
 namespace {
 
-#define UNIQD_COMPENSATION_COLUMNS                                                        \
-  "id, entity, entity_field, state, action, command, reason, event_id, correlation_id,"   \
-  " traceparent, partition, \"offset\", (extract(epoch FROM decided_at) * 1000)::bigint," \
-  " attempts"
-
 constexpr PgStatement select_open{
     "select_open", "SELECT " UNIQD_COMPENSATION_COLUMNS
                    " FROM compensations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"};
-constexpr PgStatement select_due{
-    "select_due",
-    "SELECT " UNIQD_COMPENSATION_COLUMNS
-    ", attempts - attempts_before >= $4::int AS is_exhausted"
-    " FROM compensations WHERE due_at <= now() AND topic = $1 AND partition = ANY($2::int4[])"
-    " ORDER BY due_at, ordinal LIMIT $3::int8"};
-constexpr PgStatement select_violations{
-    "select_violations",
-    "SELECT compensation, cause, constraint_name, to_json(fields), value, owner, event_id,"
-    " event_type, partition, \"offset\" FROM violations"
-    " WHERE compensation = ANY($1::uuid[]) ORDER BY partition, \"offset\", constraint_name"};
-// No deadline is longer than a year, whatever the backoff comes to.
-constexpr PgStatement mark_as_sent{
-    "mark_as_sent",
-    "UPDATE compensations SET state = CASE action WHEN 'send' THEN 'sent' ELSE state END,"
-    " attempts = attempts + 1, acknowledged_at = clock_timestamp(),"
-    " sent_at = clock_timestamp() - make_interval(secs => $2::float8),"
-    " due_at = CASE action WHEN 'send' THEN clock_timestamp() + make_interval(secs => least("
-    " $3::float8 * power($4::float8, least(attempts - attempts_before, 1000)), 31536000)) END"
-    " WHERE id = ANY($1::uuid[]) AND due_at IS NOT NULL"};
-constexpr PgStatement mark_as_overdue{
-    "mark_as_overdue",
-    "UPDATE compensations SET state = 'overdue', due_at = NULL"
-    " WHERE id = ANY($1::uuid[]) AND state = 'sent' AND due_at IS NOT NULL"};
 constexpr PgStatement insert_compensations{
     "insert_compensations",
     "INSERT INTO compensations (id, entity, entity_field, state, action, command, reason,"
@@ -81,43 +50,6 @@ constexpr PgStatement change_compensations{
     " $7::int4[]) n (id, state, action, command, reason, ended_by, becomes_due)"
     " WHERE c.id = n.id"};
 
-constexpr std::array<std::pair<ActionKind, std::string_view>, 4> action_names{{
-    {ActionKind::detect, "detect"},
-    {ActionKind::review, "review"},
-    {ActionKind::alert, "alert"},
-    {ActionKind::send, "send"},
-}};
-
-std::string_view to_text(ActionKind kind) {
-  return std::ranges::find(action_names, kind, [](const auto& name) { return name.first; })->second;
-}
-
-ActionKind action_kind(std::string_view text) {
-  const auto found =
-      std::ranges::find(action_names, text, [](const auto& name) { return name.second; });
-  if (found == action_names.end()) throw StoreFailure("XX001", "an unknown action is stored");
-  return found->first;
-}
-
-Compensation compensation_of(const pqxx::row& row) {
-  Compensation compensation;
-  compensation.id = uuid_of<CompensationId>(row[0]);
-  compensation.entity = row[1].c_str();
-  compensation.entity_field = row[2].c_str();
-  const auto state = compensation_state(row[3].c_str());
-  if (!state) throw StoreFailure("XX001", "an unknown compensation state is stored");
-  compensation.state = *state;
-  compensation.action = {action_kind(row[4].c_str()), row[5].c_str(), row[6].c_str()};
-  compensation.event_id = row[7].c_str();
-  compensation.correlation_id = row[8].c_str();
-  compensation.traceparent = row[9].c_str();
-  compensation.partition = Partition{row[10].as<std::int32_t>()};
-  compensation.offset = Offset{row[11].as<std::int64_t>()};
-  compensation.decided_at_ms = row[12].as<std::int64_t>();
-  compensation.attempts = row[13].as<std::int32_t>();
-  return compensation;
-}
-
 // One more array parameter for each column of the violations table.
 struct ViolationColumns {
   PgArray compensations = PgArray::of_uuid();
@@ -148,40 +80,6 @@ struct ViolationColumns {
     for (const Violation& violation : compensation.violations) add(compensation.id, violation);
   }
 };
-
-Violation violation_of(const pqxx::row& row) {
-  Violation violation;
-  violation.cause = uuid_of<CompensationId>(row[1]);
-  violation.constraint = row[2].c_str();
-  violation.fields = nlohmann::json::parse(row[3].c_str()).get<std::vector<std::string>>();
-  const std::string value = bytes_of(row[4]);
-  std::copy_n(value.begin(), std::min(value.size(), violation.value.bytes.size()),
-              violation.value.bytes.begin());
-  violation.owner = row[5].c_str();
-  violation.event_id = row[6].c_str();
-  violation.event_type = row[7].c_str();
-  violation.partition = Partition{row[8].as<std::int32_t>()};
-  violation.offset = Offset{row[9].as<std::int64_t>()};
-  return violation;
-}
-
-PgArray id_array(const std::vector<CompensationId>& ids) {
-  PgArray array = PgArray::of_uuid();
-  for (const CompensationId& id : ids) array.add_uuid(id);
-  return array;
-}
-
-void load_violations(PgSession& session, std::vector<Compensation>& compensations) {
-  PgArray ids = PgArray::of_uuid();
-  std::map<CompensationId, Compensation*> by_id;
-  for (Compensation& compensation : compensations) {
-    ids.add_uuid(compensation.id);
-    by_id[compensation.id] = &compensation;
-  }
-  for (const auto& row : session.run(select_violations, ids)) {
-    by_id.at(uuid_of<CompensationId>(row[0]))->violations.push_back(violation_of(row));
-  }
-}
 
 void insert_opened(PgSession& session, const std::string& topic,
                    const std::vector<Compensation>& opened) {
@@ -266,56 +164,6 @@ void save_compensations(PgSession& session, const std::string& topic,
               violations.constraints, violations.fields, violations.values, violations.owners,
               violations.event_ids, violations.event_types, violations.partitions,
               violations.offsets);
-}
-
-PostgresOutbox::PostgresOutbox(PgTarget target, std::string topic, SendPolicy policy)
-    : target_(std::move(target)), topic_(std::move(topic)), policy_(policy) {}
-
-template <class Work>
-auto PostgresOutbox::with_session(Work work) {
-  try {
-    if (!session_) {
-      session_ = std::make_unique<PgSession>(target_);
-      // A mark that a crash forgets is made again after sending again, with the same id.
-      session_->run("SET synchronous_commit = off");
-    }
-    return work(*session_);
-  } catch (const StoreFailure&) {
-    session_.reset();
-    throw;
-  }
-}
-
-std::vector<Compensation> PostgresOutbox::due(const std::vector<Partition>& partitions,
-                                              std::size_t limit) {
-  return with_session([&](PgSession& session) {
-    PgArray wanted = PgArray::of_int4();
-    for (const Partition partition : partitions) wanted.add_int4(to_number(partition));
-    std::vector<Compensation> due;
-    for (const auto& row : session.run(select_due, topic_, wanted, static_cast<std::int64_t>(limit),
-                                       policy_.attempts_max)) {
-      due.push_back(compensation_of(row));
-      due.back().is_exhausted =
-          due.back().state == CompensationState::sent && row["is_exhausted"].as<bool>();
-    }
-    if (!due.empty()) load_violations(session, due);
-    return due;
-  });
-}
-
-void PostgresOutbox::mark_sent(const std::vector<CompensationId>& ids,
-                               std::chrono::milliseconds publish_took) {
-  with_session([&](PgSession& session) {
-    const auto seconds = [](std::chrono::milliseconds duration) {
-      return std::chrono::duration<double>(duration).count();
-    };
-    return session.run(mark_as_sent, id_array(ids), seconds(publish_took),
-                       seconds(policy_.deadline), policy_.backoff);
-  });
-}
-
-void PostgresOutbox::mark_overdue(const std::vector<CompensationId>& ids) {
-  with_session([&](PgSession& session) { return session.run(mark_as_overdue, id_array(ids)); });
 }
 
 }  // namespace uniqd

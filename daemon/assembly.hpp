@@ -3,10 +3,10 @@
 
 #include <string>
 
-#include "commands/compensation_store.hpp"
 #include "commands/decide.hpp"
 #include "commands/encode_command.hpp"
 #include "commands/kafka_publisher.hpp"
+#include "commands/postgres_outbox.hpp"
 #include "config/settings.hpp"
 #include "daemon/kafka_source.hpp"
 #include "readmodel/decode_event.hpp"

@@ -11,6 +11,7 @@
 #include "config/print_settings.hpp"
 #include "daemon/assembly.hpp"
 #include "daemon/exit_codes.hpp"
+#include "daemon/explain.hpp"
 #include "daemon/failure_policy.hpp"
 #include "daemon/kafka_check.hpp"
 #include "daemon/open_read_model.hpp"
@@ -200,6 +201,21 @@ int run_lookup(const Settings& settings, const std::string& constraint,
     } else {
       fmt::print("{}: free\n", rule->name);
     }
+    return exit_done;
+  });
+}
+
+int run_explain(const Settings& settings, const std::string& entity, bool as_json) {
+  return with_read_model([&] {
+    const ConstraintSet constraints = make_constraints(settings);
+    PgSession session(make_pg_target(settings));
+    (void)open_read_model(session, settings, constraints, false);
+    CompensationFilter filter;
+    filter.entity = entity;
+    const auto explained = explain_json(settings.source.topic, entity, constraints,
+                                        read_entity(session, constraints, entity),
+                                        read_compensations(session, filter));
+    fmt::print("{}", as_json ? explained.dump(2) + "\n" : explain_text(explained));
     return exit_done;
   });
 }

@@ -18,4 +18,6 @@ namespace uniqd {
 [[nodiscard]] int run_lookup(const Settings& settings, const std::string& constraint,
                              const std::vector<std::string>& values, bool as_json);
 
+[[nodiscard]] int run_explain(const Settings& settings, const std::string& entity, bool as_json);
+
 }  // namespace uniqd

@@ -28,6 +28,7 @@ struct Arguments {
   bool prints = false;
   bool keeps_schema = false;
   std::string constraint;
+  std::string entity;
   std::vector<std::string> values;
 };
 
@@ -124,6 +125,13 @@ int run(int argc, char** argv) {
   lookup->add_option("constraint", given.constraint, "the constraint's name")->required();
   lookup->add_option("values", given.values, "FIELD=VALUE, one for each field")->required();
   lookup->add_flag("--json", given.json, "answer as JSON");
+
+  auto* explain = add_command(
+      app, "explain", "everything known of an entity: claims, compensations, why, when", given,
+      [&](const Settings& settings) { return run_explain(settings, given.entity, given.json); },
+      chosen);
+  explain->add_option("entity", given.entity, "the entity's id")->required();
+  explain->add_flag("--json", given.json, "answer as JSON");
 
   add_command(app, "migrate", "create or upgrade the schema", given, run_migrate, chosen);
 

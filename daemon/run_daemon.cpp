@@ -9,8 +9,8 @@
 #include <thread>
 #include <utility>
 
-#include "commands/compensation_store.hpp"
 #include "commands/kafka_publisher.hpp"
+#include "commands/postgres_outbox.hpp"
 #include "commands/relay.hpp"
 #include "config/secrets.hpp"
 #include "daemon/admin_server.hpp"

@@ -1,5 +1,7 @@
 #include "readmodel/overview.hpp"
 
+#include "readmodel/entity_codec.hpp"
+
 namespace uniqd {
 namespace {
 
@@ -9,6 +11,10 @@ constexpr PgStatement select_stored_positions{
     " FROM positions WHERE topic = $1 ORDER BY partition"};
 constexpr PgStatement select_owner{"select_owner",
                                    "SELECT owner FROM claims WHERE key = ANY($1::uuid[])"};
+constexpr PgStatement select_entity{"select_entity",
+                                    "SELECT state, compensation FROM entities WHERE entity = $1"};
+constexpr PgStatement select_text{"select_text",
+                                  "SELECT value FROM value_texts WHERE entity = $1 AND slot = $2"};
 
 }  // namespace
 
@@ -45,6 +51,28 @@ std::optional<std::string> find_owner(PgSession& session, ClaimKey key) {
   keys.add_uuid(key);
   const auto found = session.run(select_owner, keys);
   return found.empty() ? std::nullopt : std::optional<std::string>(found[0][0].c_str());
+}
+
+std::optional<EntityView> read_entity(PgSession& session, const ConstraintSet& constraints,
+                                      const std::string& name) {
+  const auto rows = session.run(select_entity, name);
+  if (rows.empty()) return std::nullopt;
+  const auto entity = decode_entity(bytes_of(rows[0][0]), constraints);
+  if (!entity) throw StoreFailure("XX001", "an entity's state is not readable");
+  EntityView view;
+  if (!rows[0][1].is_null()) view.compensation = uuid_of<CompensationId>(rows[0][1]);
+  for (std::size_t index = 0; index < constraints.size(); ++index) {
+    EntityView::Claimed claimed;
+    claimed.constraint = index;
+    claimed.wanted = wanted_key(constraints[index], entity->parts);
+    claimed.owned = entity->owned[index];
+    if (claimed.wanted) claimed.owner_of_wanted = find_owner(session, *claimed.wanted);
+    const auto text =
+        session.run(select_text, name, static_cast<int>(constraints[index].first_slot));
+    if (constraints[index].fields.size() == 1 && !text.empty()) claimed.text = text[0][0].c_str();
+    view.claims.push_back(std::move(claimed));
+  }
+  return view;
 }
 
 }  // namespace uniqd

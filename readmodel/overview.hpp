@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "readmodel/claims.hpp"
 #include "readmodel/pg_session.hpp"
 #include "readmodel/position.hpp"
 
@@ -30,5 +31,23 @@ struct Overview {
 
 // The owner of a value; nothing where it is free. Throws StoreFailure.
 [[nodiscard]] std::optional<std::string> find_owner(PgSession& session, ClaimKey key);
+
+// What is known of one entity, constraint by constraint.
+struct EntityView {
+  struct Claimed {
+    std::size_t constraint = 0;
+    std::optional<ClaimKey> wanted;
+    std::optional<ClaimKey> owned;
+    std::optional<std::string> owner_of_wanted;
+    std::optional<std::string> text;  // of a single field; only with `values: plain`
+  };
+  std::vector<Claimed> claims;
+  std::optional<CompensationId> compensation;  // the open one
+};
+
+// Nothing where the entity is not present. Throws StoreFailure.
+[[nodiscard]] std::optional<EntityView> read_entity(PgSession& session,
+                                                    const ConstraintSet& constraints,
+                                                    const std::string& name);
 
 }  // namespace uniqd

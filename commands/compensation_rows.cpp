@@ -1,0 +1,93 @@
+#include "commands/compensation_rows.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
+namespace uniqd {
+namespace {
+
+constexpr PgStatement select_violations{
+    "select_violations",
+    "SELECT compensation, cause, constraint_name, to_json(fields), value, owner, event_id,"
+    " event_type, partition, \"offset\" FROM violations"
+    " WHERE compensation = ANY($1::uuid[]) ORDER BY partition, \"offset\", constraint_name"};
+
+constexpr std::array<std::pair<ActionKind, std::string_view>, 4> action_names{{
+    {ActionKind::detect, "detect"},
+    {ActionKind::review, "review"},
+    {ActionKind::alert, "alert"},
+    {ActionKind::send, "send"},
+}};
+
+ActionKind action_kind(std::string_view text) {
+  const auto found =
+      std::ranges::find(action_names, text, [](const auto& name) { return name.second; });
+  if (found == action_names.end()) throw StoreFailure("XX001", "an unknown action is stored");
+  return found->first;
+}
+
+Violation violation_of(const pqxx::row& row) {
+  Violation violation;
+  violation.cause = uuid_of<CompensationId>(row[1]);
+  violation.constraint = row[2].c_str();
+  violation.fields = nlohmann::json::parse(row[3].c_str()).get<std::vector<std::string>>();
+  const std::string value = bytes_of(row[4]);
+  std::copy_n(value.begin(), std::min(value.size(), violation.value.bytes.size()),
+              violation.value.bytes.begin());
+  violation.owner = row[5].c_str();
+  violation.event_id = row[6].c_str();
+  violation.event_type = row[7].c_str();
+  violation.partition = Partition{row[8].as<std::int32_t>()};
+  violation.offset = Offset{row[9].as<std::int64_t>()};
+  return violation;
+}
+
+}  // namespace
+
+std::string_view to_text(ActionKind kind) {
+  return std::ranges::find(action_names, kind, [](const auto& name) { return name.first; })->second;
+}
+
+PgArray id_array(const std::vector<CompensationId>& ids) {
+  PgArray array = PgArray::of_uuid();
+  for (const CompensationId& id : ids) array.add_uuid(id);
+  return array;
+}
+
+Compensation compensation_of(const pqxx::row& row) {
+  Compensation compensation;
+  compensation.id = uuid_of<CompensationId>(row[0]);
+  compensation.entity = row[1].c_str();
+  compensation.entity_field = row[2].c_str();
+  const auto state = compensation_state(row[3].c_str());
+  if (!state) throw StoreFailure("XX001", "an unknown compensation state is stored");
+  compensation.state = *state;
+  compensation.action = {action_kind(row[4].c_str()), row[5].c_str(), row[6].c_str()};
+  compensation.event_id = row[7].c_str();
+  compensation.correlation_id = row[8].c_str();
+  compensation.traceparent = row[9].c_str();
+  compensation.partition = Partition{row[10].as<std::int32_t>()};
+  compensation.offset = Offset{row[11].as<std::int64_t>()};
+  compensation.decided_at_ms = row[12].as<std::int64_t>();
+  compensation.attempts = row[13].as<std::int32_t>();
+  if (!row[14].is_null()) compensation.ended_by = row[14].c_str();
+  return compensation;
+}
+
+void load_violations(PgSession& session, const std::vector<Compensation*>& compensations) {
+  PgArray ids = PgArray::of_uuid();
+  std::map<CompensationId, Compensation*> by_id;
+  for (Compensation* compensation : compensations) {
+    ids.add_uuid(compensation->id);
+    by_id[compensation->id] = compensation;
+  }
+  for (const auto& row : session.run(select_violations, ids)) {
+    by_id.at(uuid_of<CompensationId>(row[0]))->violations.push_back(violation_of(row));
+  }
+}
+
+}  // namespace uniqd

@@ -1,0 +1,28 @@
+#pragma once
+// compensation_rows.hpp - compensations as rows, for the files of this room that read them.
+
+#include <string_view>
+#include <vector>
+
+#include "commands/compensation.hpp"
+#include "readmodel/pg_session.hpp"
+
+namespace uniqd {
+
+// The columns that compensation_of() reads, in its order; a query may append more.
+#define UNIQD_COMPENSATION_COLUMNS                                                        \
+  "id, entity, entity_field, state, action, command, reason, event_id, correlation_id,"   \
+  " traceparent, partition, \"offset\", (extract(epoch FROM decided_at) * 1000)::bigint," \
+  " attempts, ended_by"
+
+// Without its violations. Throws StoreFailure where the row is not one that uniqd wrote.
+[[nodiscard]] Compensation compensation_of(const pqxx::row& row);
+
+// Adds the violations of each, in the order of their events. Throws StoreFailure.
+void load_violations(PgSession& session, const std::vector<Compensation*>& compensations);
+
+[[nodiscard]] std::string_view to_text(ActionKind kind);
+
+[[nodiscard]] PgArray id_array(const std::vector<CompensationId>& ids);
+
+}  // namespace uniqd
