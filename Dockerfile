@@ -3,7 +3,7 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
       build-essential cmake ninja-build pkg-config \
       librdkafka-dev libpqxx-dev libyaml-cpp-dev libspdlog-dev libfmt-dev doctest-dev \
       nlohmann-json3-dev libsimdjson-dev libicu-dev libssl-dev libcli11-dev libcpp-httplib-dev \
-      prometheus-cpp-dev libsystemd-dev libboost1.81-dev \
+      prometheus-cpp-dev libsystemd-dev libabsl-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY . /src
 WORKDIR /src

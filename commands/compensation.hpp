@@ -1,7 +1,7 @@
 #pragma once
 // compensation.hpp - the process a violation starts: what is known of it, and a working set.
 
-#include <boost/unordered/unordered_flat_map.hpp>
+#include <absl/container/flat_hash_map.h>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -142,7 +142,7 @@ class Compensations {
   };
   Tracked& touch(CompensationId id);
 
-  boost::unordered_flat_map<CompensationId, Tracked, std::hash<CompensationId>> known_;
+  absl::flat_hash_map<CompensationId, Tracked, std::hash<CompensationId>> known_;
   std::vector<CompensationId> touched_;
 };
 

@@ -10,7 +10,7 @@ namespace uniqd {
 std::optional<ClaimKey> wanted_key(const Constraint& constraint,
                                    const PerSlot<std::optional<ClaimKey>>& parts) {
   if (constraint.fields.size() == 1) return parts[constraint.first_slot];
-  boost::container::small_vector<ClaimKey, 4> keys;
+  absl::InlinedVector<ClaimKey, 4> keys;
   for (std::size_t field = 0; field < constraint.fields.size(); ++field) {
     const auto& part = parts[constraint.first_slot + field];
     if (!part) return std::nullopt;
@@ -201,7 +201,7 @@ ValueDigest newly_wanted_digest(const Constraint& constraint, const Event& event
       if (value.slot == constraint.first_slot && value.digest) return *value.digest;
     }
   }
-  boost::container::small_vector<ClaimKey, 4> keys;
+  absl::InlinedVector<ClaimKey, 4> keys;
   for (std::size_t field = 0; field < constraint.fields.size(); ++field) {
     keys.push_back(*parts[constraint.first_slot + field]);
   }

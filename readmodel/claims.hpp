@@ -2,9 +2,9 @@
 // claims.hpp - what is known: which entities are present, what they want, who owns what; and the
 // two pure steps of the fold over it, judge and apply. The rules R1..R12 are those of the README.
 
-#include <boost/container/small_vector.hpp>
-#include <boost/unordered/unordered_flat_map.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
+#include <absl/container/inlined_vector.h>
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,7 +19,7 @@
 namespace uniqd {
 
 template <class T>
-using PerSlot = boost::container::small_vector<T, 2>;
+using PerSlot = absl::InlinedVector<T, 2>;
 
 // One present entity. Invariant: `compensation` is set exactly while the entity wants something
 // that it does not own.
@@ -57,9 +57,9 @@ struct Contender {
 // What the fold asked for and had not been loaded. All of it must be loaded before its result
 // counts.
 struct Missing {
-  boost::unordered_flat_set<std::string> entities;
-  boost::unordered_flat_set<ClaimKey, std::hash<ClaimKey>> claims;
-  boost::unordered_flat_set<ClaimKey, std::hash<ClaimKey>> contended;  // whose contenders
+  absl::flat_hash_set<std::string> entities;
+  absl::flat_hash_set<ClaimKey, std::hash<ClaimKey>> claims;
+  absl::flat_hash_set<ClaimKey, std::hash<ClaimKey>> contended;  // whose contenders
 
   [[nodiscard]] bool empty() const {
     return entities.empty() && claims.empty() && contended.empty();
@@ -157,7 +157,7 @@ class Model {
     std::vector<Contender> known;
   };
   template <class T>
-  using ByName = boost::unordered_flat_map<std::string, T, StringHash, std::equal_to<>>;
+  using ByName = absl::flat_hash_map<std::string, T, StringHash, std::equal_to<>>;
 
   // Keeps the lists of contenders in step with an entity that changes.
   void contend(std::string_view name, const Entity* before, const Entity* after);
@@ -165,14 +165,14 @@ class Model {
   const ConstraintSet* constraints_;
   bool is_partial_ = false;
   ByName<Tracked<Entity>> entities_;
-  boost::unordered_flat_map<ClaimKey, Tracked<Claim>, std::hash<ClaimKey>> claims_;
+  absl::flat_hash_map<ClaimKey, Tracked<Claim>, std::hash<ClaimKey>> claims_;
   // May hold additions to a key whose stored contenders were not loaded: adding needs no knowledge
   // of the others.
-  boost::unordered_flat_map<ClaimKey, TrackedContenders, std::hash<ClaimKey>> contenders_;
+  absl::flat_hash_map<ClaimKey, TrackedContenders, std::hash<ClaimKey>> contenders_;
   std::vector<std::pair<ClaimKey, std::string>> contenders_added_;
   std::vector<std::pair<ClaimKey, std::string>> contenders_removed_;
-  boost::unordered_flat_set<CompensationId, std::hash<CompensationId>> stored_causes_;
-  boost::unordered_flat_set<CompensationId, std::hash<CompensationId>> causes_;
+  absl::flat_hash_set<CompensationId, std::hash<CompensationId>> stored_causes_;
+  absl::flat_hash_set<CompensationId, std::hash<CompensationId>> causes_;
   std::map<std::pair<std::string, std::size_t>, std::string> texts_;  // by entity and slot
   mutable Missing missing_;
 };

@@ -1,7 +1,7 @@
 #pragma once
 // event.hpp - a record understood: what the fold is told.
 
-#include <boost/container/small_vector.hpp>
+#include <absl/container/inlined_vector.h>
 #include <optional>
 #include <string>
 #include <variant>
@@ -23,7 +23,7 @@ struct CarriedValue {
 struct Event {
   Effect effect = Effect::claim;
   std::string entity;
-  boost::container::small_vector<CarriedValue, 2> values;
+  absl::InlinedVector<CarriedValue, 2> values;
   Partition partition{};
   Offset offset;
   // UUIDv5 of source topic, entity and identity: the id of the compensation this event would open.
