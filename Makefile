@@ -53,7 +53,8 @@ test: build ## run all tiers of tests; the last line is the sum of them
 services: packages ## start private PostgreSQL and Kafka; build/services.env says where they are
 	@$(SERVICES) start
 
-services-stop: ## stop them and remove their data
+services-stop: ## stop them, and what KEEP=1 left running, and remove their data
+	@if [ -x $(BUILD)/demo ]; then $(BUILD)/demo --stop; fi
 	@$(SERVICES) stop
 
 format: ## format all C++ files

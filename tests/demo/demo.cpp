@@ -22,7 +22,8 @@ void print_title(Stage& stage) {
   if (!stage.has_real_kafka()) {
     fmt::print(
         "  Apache Kafka could not be had here (or is not wanted): the mock broker of librdkafka\n"
-        "  takes its place, in memory. Everything else is the real thing.\n\n");
+        "  takes its place, in memory. All else is the real thing, but it takes longer: half a "
+        "minute.\n\n");
   }
   fmt::print("  events    topic {}\n", stage.events_topic());
   fmt::print("  commands  topic {}\n", stage.commands_topic());
@@ -44,12 +45,11 @@ void keep(Stage& stage) {
       "  {} status --config {}\n"
       "  {} lookup --config {} email email={}\n"
       "  curl -s http://127.0.0.1:{}/metrics\n"
-      "  psql \"$UNIQD_POSTGRES\" -c 'SELECT * FROM {}.compensations LIMIT 5'\n"
-      "  kcat -b \"$UNIQD_BROKERS\" -C -e -t {}\n"
       "  less {}\n"
-      "`make services-stop` ends uniqd and the servers.\n",
+      "The tables are in schema {}, the topics are {} and {}.\n"
+      "`make services-stop` ends uniqd, and the servers where the demo started them.\n",
       stage.uniqd().pid(), program, config, program, config, shared_email, stage.uniqd().port(),
-      stage.schema(), stage.commands_topic(), stage.uniqd().log_path());
+      stage.uniqd().log_path(), stage.schema(), stage.events_topic(), stage.commands_topic());
 }
 
 int fail(std::string_view why, std::optional<Stage>& stage) {
@@ -57,7 +57,11 @@ int fail(std::string_view why, std::optional<Stage>& stage) {
   fmt::print(stderr, "\ndemo: FAILED. {}\n", why);
   if (stage) {
     fmt::print(stderr, "\nThe end of uniqd's log:\n{}", stage->uniqd().log_tail(20));
-    if (wants_to_keep()) keep(*stage);
+    try {
+      if (wants_to_keep()) keep(*stage);
+    } catch (const std::exception& failure) {
+      fmt::print(stderr, "demo: uniqd cannot be kept: {}\n", failure.what());
+    }
   }
   return 1;
 }

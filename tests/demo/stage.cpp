@@ -19,6 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds look_every{10};
+constexpr int look_wait_ms = 5;
 constexpr std::chrono::seconds ends_within{20};
 
 std::string pid_path() { return demo_folder() + "/uniqd.pid"; }
@@ -32,6 +33,12 @@ test::UniqdOptions make_options() {
   options.commands_topic = fmt::format("demo-commands-{:%Y%m%d-%H%M%S}", now);
   options.schema = fmt::format("uniqd_demo_{:%Y%m%d_%H%M%S}", now);
   options.group = fmt::format("uniqd-demo-{:%Y%m%d-%H%M%S}", now);
+  // So that a restart after a crash does not wait for the end of a session: a static member comes
+  // back at once. The mock knows no such thing.
+  options.source_more =
+      test::Services::get().real_kafka()
+          ? "  kafka: { group.instance.id: demo }\n"
+          : "  kafka: { session.timeout.ms: 6000, heartbeat.interval.ms: 1000 }\n";
   return options;
 }
 
@@ -63,20 +70,30 @@ bool stop_kept_uniqd() {
   return true;
 }
 
+const std::vector<TestRecord>& WatchedTopic::look() {
+  while (auto record = reader_.next(look_wait_ms)) records_.push_back(std::move(*record));
+  return records_;
+}
+
 Stage::Stage() : options_(make_options()), database_(test::Services::get().postgres) {
   stop_kept_uniqd();
   kafka_.create_topic(events_topic());
   kafka_.create_topic(commands_topic());
+  events_ = std::make_unique<WatchedTopic>(kafka_.brokers(), events_topic());
+  commands_ = std::make_unique<WatchedTopic>(kafka_.brokers(), commands_topic());
+  service_ = std::make_unique<UserService>(
+      UserServiceOptions{kafka_.brokers(), events_topic(), commands_topic()});
   uniqd_ = std::make_unique<test::UniqdProcess>(options_);
   uniqd_->start_and_wait();
   pqxx::nontransaction(database_).exec("SET search_path TO " + schema());
-  service_ = std::make_unique<UserService>(
-      UserServiceOptions{kafka_.brokers(), events_topic(), commands_topic()});
 }
 
 Stage::~Stage() {
-  if (is_kept_) return;
   service_.reset();
+  // Before their topics are gone: librdkafka may wait for ever for one that is.
+  events_.reset();
+  commands_.reset();
+  if (is_kept_) return;
   try {
     if (uniqd_ && uniqd_->is_running()) (void)uniqd_->stop();
     if (!test::Services::get().folder.empty()) return;

@@ -3,12 +3,15 @@
 // service, and eyes on the topics and the read model that do not go through uniqd.
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <pqxx/pqxx>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "tests/demo/topic_reader.hpp"
 #include "tests/demo/user_service.hpp"
 #include "tests/support/kafka_admin.hpp"
 #include "tests/support/uniqd_process.hpp"
@@ -27,6 +30,20 @@ class DemoFailed : public std::runtime_error {
 struct Look {
   bool is_as_expected = false;
   std::string seen;
+};
+
+// A topic and all that was read of it.
+class WatchedTopic {
+ public:
+  WatchedTopic(const std::string& brokers, const std::string& topic)
+      : reader_(brokers, topic, "demo") {}
+
+  // Reads what has come since; what is being published now may be missing.
+  const std::vector<TestRecord>& look();
+
+ private:
+  TopicReader reader_;
+  std::vector<TestRecord> records_;
 };
 
 // Thread safety: none.
@@ -51,8 +68,9 @@ class Stage {
   [[nodiscard]] const std::string& schema() const { return options_.schema; }
   [[nodiscard]] bool has_real_kafka() const;
 
-  [[nodiscard]] std::vector<TestRecord> events() { return kafka_.read_all(events_topic()); }
-  [[nodiscard]] std::vector<TestRecord> commands() { return kafka_.read_all(commands_topic()); }
+  // What is on the topics, as far as it has come.
+  [[nodiscard]] const std::vector<TestRecord>& events() { return events_->look(); }
+  [[nodiscard]] const std::vector<TestRecord>& commands() { return commands_->look(); }
 
   // Rows of the read model, straight from PostgreSQL; null is "".
   using Rows = std::vector<std::vector<std::string>>;
@@ -73,6 +91,8 @@ class Stage {
   test::KafkaAdmin kafka_;
   test::UniqdOptions options_;
   pqxx::connection database_;
+  std::unique_ptr<WatchedTopic> events_;
+  std::unique_ptr<WatchedTopic> commands_;
   std::unique_ptr<UserService> service_;
   std::unique_ptr<test::UniqdProcess> uniqd_;
   bool is_kept_ = false;

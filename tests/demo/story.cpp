@@ -71,7 +71,7 @@ class Story {
   void see_added(const std::string& user, std::int64_t offset) {
     step({"Kafka", fmt::format("has UserAdded {} on the topic, offset {}", user, offset)},
          fmt::format("UserAdded {} at offset {} of {}", user, offset, stage_.events_topic()), [&] {
-           const auto events = stage_.events();
+           const auto& events = stage_.events();
            const auto event = find(events, "UserAdded", user);
            return Look{event && event->offset == offset,
                        fmt::format("{} events on the topic", events.size())};
@@ -112,7 +112,7 @@ class Story {
   void see_command() {
     step({"Kafka", fmt::format("has DeactivateUser {} on the command topic", second_user)},
          "the command with id " + compensation_, [&] {
-           const auto commands = stage_.commands();
+           const auto& commands = stage_.commands();
            const auto command = find(commands, "DeactivateUser", second_user);
            return Look{command && command->header("ce_id") == compensation_,
                        fmt::format("{} commands on the topic", commands.size())};
@@ -129,7 +129,7 @@ class Story {
   void see_deactivated() {
     step({"Kafka", fmt::format("has UserDeactivated {} on the topic", second_user)},
          "UserDeactivated, led to by the command", [&] {
-           const auto events = stage_.events();
+           const auto& events = stage_.events();
            const auto event = find(events, "UserDeactivated", second_user);
            return Look{event && event->header("ce_causationid") == compensation_,
                        fmt::format("{} events on the topic", events.size())};

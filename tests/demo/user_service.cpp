@@ -25,43 +25,11 @@ std::string now_utc() {
                      ms);
 }
 
-std::string header(const rd_kafka_message_t& message, const char* name) {
-  rd_kafka_headers_t* headers = nullptr;
-  const void* value = nullptr;
-  std::size_t size = 0;
-  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-      rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return {};
-  }
-  return {static_cast<const char*>(value), size};
-}
-
-KafkaClient make_consumer(const UserServiceOptions& options) {
-  auto client =
-      make_kafka_client(RD_KAFKA_CONSUMER, make_kafka_conf({},
-                                                           {{"bootstrap.servers", options.brokers},
-                                                            {"group.id", "user-service"},
-                                                            {"enable.auto.commit", "false"},
-                                                            {"auto.offset.reset", "earliest"},
-                                                            {"fetch.wait.max.ms", "10"},
-                                                            {"log_level", "3"}},
-                                                           {}));
-  rd_kafka_poll_set_consumer(client.get());
-  const KafkaPartitions all{rd_kafka_topic_partition_list_new(options.commands_partitions)};
-  for (int i = 0; i < options.commands_partitions; ++i) {
-    rd_kafka_topic_partition_list_add(all.get(), options.commands_topic.c_str(), i)->offset =
-        RD_KAFKA_OFFSET_BEGINNING;
-  }
-  const auto error = rd_kafka_assign(client.get(), all.get());
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    throw std::runtime_error("user service: read commands: " + error_text(error));
-  }
-  return client;
-}
-
 }  // namespace
 
-UserService::UserService(UserServiceOptions options) : options_(std::move(options)) {
+UserService::UserService(UserServiceOptions options)
+    : options_(std::move(options)),
+      commands_(options_.brokers, options_.commands_topic, "user-service") {
   // Idempotent, so that its own retries neither repeat nor reorder.
   auto conf = make_kafka_conf({},
                               {{"bootstrap.servers", options_.brokers},
@@ -80,7 +48,12 @@ UserService::UserService(UserServiceOptions options) : options_(std::move(option
                                 }
                               });
   producer_ = make_kafka_client(RD_KAFKA_PRODUCER, std::move(conf));
-  consumer_ = make_consumer(options_);
+  // Connected and acquainted with the topic before the first event has to wait for it.
+  const KafkaTopic topic{
+      rd_kafka_topic_new(producer_.get(), options_.events_topic.c_str(), nullptr)};
+  if (ask_for_topic(producer_.get(), topic.get(), flush_within_ms).partitions == 0) {
+    throw std::runtime_error("user service: there is no topic " + options_.events_topic);
+  }
   taker_ = std::thread([this] { take_commands(); });
 }
 
@@ -116,7 +89,7 @@ void UserService::publish_again(const std::string& event_id) {
 // An event that nothing led to begins a correlation of its own.
 std::string UserService::raise(const std::string& type, const std::string& user, std::string data,
                                const std::string& correlation_id, const std::string& causation_id) {
-  const auto id = fmt::format("event-{}", events_.size() + 1);
+  auto id = fmt::format("event-{}", events_.size() + 1);
   Event event{user,
               {{"ce_specversion", "1.0"},
                {"ce_id", id},
@@ -155,28 +128,27 @@ void UserService::publish(const Event& event) {
 void UserService::take_commands() {
   while (!is_stopping_) {
     rd_kafka_poll(producer_.get(), 0);
-    const KafkaMessage message{rd_kafka_consumer_poll(consumer_.get(), poll_wait_ms)};
-    if (!message || message->err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const auto command = commands_.next(poll_wait_ms);
+    if (!command) continue;
     try {
-      take_command(*message);
+      take_command(*command);
     } catch (const std::runtime_error&) {
       has_failed_ = true;  // flush() says so
     }
   }
 }
 
-void UserService::take_command(const rd_kafka_message_t& message) {
-  const auto command_id = header(message, "ce_id");
+void UserService::take_command(const test::TestRecord& command) {
+  const auto id = command.header("ce_id");
   const std::lock_guard lock(mutex_);
-  if (!seen_commands_.insert(command_id).second) {
+  if (!seen_commands_.insert(id).second) {
     ++dropped_commands_;
     return;
   }
-  if (header(message, "ce_type") != "DeactivateUser") return;
-  const std::string_view body{static_cast<const char*>(message.payload), message.len};
-  const auto data = Json::parse(body, nullptr, false);
+  if (command.header("ce_type") != "DeactivateUser") return;
+  const auto data = Json::parse(command.payload.value_or(""), nullptr, false);
   if (!data.is_object() || !data.contains("userId") || !data["userId"].is_string()) return;
-  take_deactivate_user(data["userId"], command_id, header(message, "ce_correlationid"));
+  take_deactivate_user(data["userId"], id, command.header("ce_correlationid"));
 }
 
 // A user who has left already needs no second event.

@@ -16,14 +16,14 @@
 #include <thread>
 
 #include "commands/kafka_handles.hpp"
+#include "tests/demo/topic_reader.hpp"
 
 namespace uniqd::demo {
 
 struct UserServiceOptions {
   std::string brokers;
   std::string events_topic;    // both topics exist
-  std::string commands_topic;  // read from its beginning, all partitions
-  int commands_partitions = 1;
+  std::string commands_topic;  // of one partition, read from its beginning
 };
 
 // What the service has done so far.
@@ -77,7 +77,7 @@ class UserService {
                     const std::string& correlation_id, const std::string& causation_id);
   void publish(const Event& event);
   void take_commands();
-  void take_command(const rd_kafka_message_t& message);
+  void take_command(const test::TestRecord& command);
   void take_deactivate_user(const std::string& user, const std::string& command_id,
                             const std::string& correlation_id);
 
@@ -91,7 +91,7 @@ class UserService {
   std::atomic<std::size_t> delivered_ = 0;
   std::atomic<bool> has_failed_ = false;  // a publication
   KafkaClient producer_;                  // refers to the two above
-  KafkaClient consumer_;
+  TopicReader commands_;                  // the taker's alone
   std::atomic<bool> is_stopping_ = false;
   std::thread taker_;
 };

@@ -295,7 +295,8 @@ cannot_restart() {
   exit 3
 }
 
-signal_kafka() { if kafka_runs; then kill "-$1" "$(kafka_pid)"; fi; }
+# It may end by itself between the look and the signal.
+signal_kafka() { if kafka_runs; then kill "-$1" "$(kafka_pid)" 2>/dev/null || true; fi; }
 
 end_kafka() {
   local pid
@@ -391,7 +392,7 @@ services: still running, as KEEP asked. To look around:
   set -a; . $dir.env; set +a
   psql "\$UNIQD_POSTGRES"                                   the read model
   kcat -b "\$UNIQD_BROKERS" -L                              the topics
-  kcat -b "\$UNIQD_BROKERS" -C -e -t user-commands          the commands sent
+  kcat -b "\$UNIQD_BROKERS" -C -e -t TOPIC                  what is in one of them
   make services-stop                                        when done
 EOF
 }

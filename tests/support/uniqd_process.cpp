@@ -18,8 +18,6 @@
 
 #include "tests/support/services.hpp"
 
-extern char** environ;
-
 namespace uniqd::test {
 namespace {
 
@@ -58,12 +56,13 @@ std::vector<std::string> merge_environment(const Environment& more) {
     const std::string text = *entry;
     if (!more.contains(text.substr(0, text.find('=')))) merged.push_back(text);
   }
-  for (const auto& [name, value] : more) merged.push_back(name + "=" + value);
+  for (const auto& [name, value] : more) merged.push_back(fmt::format("{}={}", name, value));
   return merged;
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (std::string& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
