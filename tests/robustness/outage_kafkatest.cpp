@@ -9,6 +9,7 @@
 
 #include "tests/robustness/lives.hpp"
 #include "tests/robustness/seed.hpp"
+#include "tests/robustness/servers_again.hpp"
 #include "tests/support/oracle_check.hpp"
 #include "tests/support/services.hpp"
 #include "tests/support/wait.hpp"
@@ -17,26 +18,6 @@ namespace uniqd::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-// Whatever a test does to the servers, the next one finds them running.
-struct ServersAgain {
-  ServersAgain() = default;
-  ServersAgain(const ServersAgain&) = delete;
-  ServersAgain& operator=(const ServersAgain&) = delete;
-  ~ServersAgain() {
-    for (const char* action :
-         {"resume-postgres", "resume-kafka", "start-postgres", "start-kafka"}) {
-      Services::get().act(action);
-    }
-  }
-};
-
-void wait_for_reason(const UniqdProcess& daemon, const std::string& reason) {
-  wait_until("readyz says 503, " + reason, [&] {
-    const HttpAnswer answer = daemon.get("/readyz");
-    return answer.status == 503 && answer.body.find(reason) != std::string::npos;
-  });
-}
 
 void expect_peace(Lives& lives) {
   CHECK(lives.daemon().is_running());

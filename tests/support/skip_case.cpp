@@ -35,4 +35,6 @@ bool lacks_stoppable_servers() {
   return Services::get().folder.empty() && skip_case("needs servers it may stop: make services");
 }
 
+bool lacks(bool is_missing, std::string_view why) { return is_missing && skip_case(why); }
+
 }  // namespace uniqd::test
