@@ -75,7 +75,7 @@ std::string unreachable_text(std::string_view brokers, std::string_view why) {
       brokers, why.empty() ? "" : " (", why, why.empty() ? "" : ")");
 }
 
-bool run_bounded(std::function<void()> work, int deadline_ms) noexcept {
+bool run_bounded(std::function<void()> work, int deadline_ms) {
   // Owned by the thread; where none can be had it is leaked, for ending it here could hang.
   auto* const owned = new std::function<void()>{std::move(work)};
   try {

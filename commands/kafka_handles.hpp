@@ -68,6 +68,6 @@ struct TopicFacts {
 // Runs `work` on a thread of its own and waits for it, but no longer than this: librdkafka may
 // block for ever while it closes a client, and a leak is better than a hang. `work` owns all that
 // it touches and does not throw. False: it is still running, or no thread was to be had.
-bool run_bounded(std::function<void()> work, int deadline_ms) noexcept;
+bool run_bounded(std::function<void()> work, int deadline_ms);
 
 }  // namespace uniqd

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
 #include <stdexcept>
 #include <utility>
 
@@ -103,7 +102,7 @@ struct KafkaPublisher::Producer {
   KafkaTopic topic;
   bool has_seen_topic = false;
 
-  std::vector<DeliveryReport>* reports = nullptr;  // of the publish() under way
+  bool is_publishing = false;  // else the reports that messages refer to are gone
   std::size_t outstanding = 0;
   bool is_spent = false;
   std::string connection_reason;
@@ -111,10 +110,9 @@ struct KafkaPublisher::Producer {
   Producer(KafkaLog to, KafkaPublisherOptions how) : log(std::move(to)), options(std::move(how)) {}
 
   void on_delivery(const rd_kafka_message_t& message) {
-    if (reports == nullptr) return;  // closing
+    if (!is_publishing) return;
     --outstanding;
-    auto& report = (*reports)[reinterpret_cast<std::uintptr_t>(message._private)];
-    settle(report, message.err);
+    settle(*static_cast<DeliveryReport*>(message._private), message.err);
   }
 
   void settle(DeliveryReport& report, rd_kafka_resp_err_t error) {
@@ -185,7 +183,7 @@ void KafkaPublisher::open() {
 void KafkaPublisher::close() noexcept {
   auto producer = std::exchange(producer_, nullptr);
   if (!producer) return;
-  producer->reports = nullptr;
+  producer->is_publishing = false;
   rd_kafka_purge(producer->client.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                              RD_KAFKA_PURGE_F_NON_BLOCKING);
   run_bounded([producer = std::move(producer)]() mutable { producer.reset(); }, close_within_ms);
@@ -200,19 +198,19 @@ std::vector<DeliveryReport> KafkaPublisher::publish(const std::vector<Command>& 
   }
   if (commands.empty()) return reports;
   if (!producer_) open();
-  producer_->reports = &reports;
+  producer_->is_publishing = true;
   producer_->outstanding = 0;
 
   if (find_topic(deadline, reports)) {
     for (std::size_t i = 0; i < commands.size(); ++i) {
-      if (!hand_over(commands[i], i, deadline)) break;
+      if (!hand_over(commands[i], reports[i], deadline)) break;
     }
     wait_for_reports(deadline);
   }
   for (DeliveryReport& report : reports) {
     if (report.delivery == Delivery::uncertain && report.why.empty()) report.why = why_uncertain();
   }
-  producer_->reports = nullptr;
+  producer_->is_publishing = false;
   if (producer_->is_spent || producer_->outstanding > 0) close();
   return reports;
 }
@@ -234,7 +232,7 @@ bool KafkaPublisher::find_topic(Clock::time_point deadline, std::vector<Delivery
 }
 
 // False: nothing more can be handed over now.
-bool KafkaPublisher::hand_over(const Command& command, std::size_t index,
+bool KafkaPublisher::hand_over(const Command& command, DeliveryReport& report,
                                Clock::time_point deadline) {
   auto headers = make_headers(command);
   while (!producer_->is_spent) {
@@ -243,8 +241,7 @@ bool KafkaPublisher::hand_over(const Command& command, std::size_t index,
         RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_KEY(command.key.data(), command.key.size()),
         RD_KAFKA_V_VALUE(const_cast<char*>(command.body.data()), command.body.size()),
-        RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(index)),
-        RD_KAFKA_V_END);
+        RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_OPAQUE(&report), RD_KAFKA_V_END);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
       (void)headers.release();  // the message's now
       ++producer_->outstanding;
@@ -260,7 +257,7 @@ bool KafkaPublisher::hand_over(const Command& command, std::size_t index,
         error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
       (void)headers.release();
     }
-    producer_->settle((*producer_->reports)[index], error);
+    producer_->settle(report, error);
     return true;
   }
   return false;

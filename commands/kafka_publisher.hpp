@@ -54,7 +54,7 @@ class KafkaPublisher final : public CommandPublisher {
   void open();
   void close() noexcept;
   [[nodiscard]] bool find_topic(Clock::time_point deadline, std::vector<DeliveryReport>& reports);
-  [[nodiscard]] bool hand_over(const Command& command, std::size_t index,
+  [[nodiscard]] bool hand_over(const Command& command, DeliveryReport& report,
                                Clock::time_point deadline);
   void wait_for_reports(Clock::time_point deadline);
   [[nodiscard]] std::string why_uncertain() const;

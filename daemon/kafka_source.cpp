@@ -234,8 +234,9 @@ void KafkaSource::poll(const PollLimits& limits, Poll& poll) {
     forget_what_was_read();
     poll.assigned = std::exchange(consumer_->rebalanced, std::nullopt);
     const bool is_over =
-        trouble_ && (trouble_->until == Until::fetch_from ||
-                     (trouble_->until == Until::assigned && !poll.assigned->empty()));
+        trouble_ &&
+        (trouble_->until == Until::fetch_begins || trouble_->until == Until::fetch_from ||
+         (trouble_->until == Until::assigned && !poll.assigned->empty()));
     if (is_over) trouble_.reset();
   }
   note_client_errors();
@@ -404,7 +405,7 @@ std::vector<PartitionEnd> KafkaSource::try_to_fetch(Clock::time_point deadline) 
     } else if (options_.start == KafkaStart::latest) {
       if (!range) {
         try_again_at_ = Clock::now() + ask_again_after;
-        note(Until::reported,
+        note(Until::fetch_begins,
              fmt::format(
                  "the end of topic \"{}\" partition {} cannot be learned, so nothing is read "
                  "yet; trying again",
@@ -419,6 +420,7 @@ std::vector<PartitionEnd> KafkaSource::try_to_fetch(Clock::time_point deadline) 
     if (index >= expected.size()) expected.resize(index + 1, not_fetched);
     expected[index] = start == RD_KAFKA_OFFSET_BEGINNING ? from_the_oldest : start;
   }
+  if (trouble_ && trouble_->until == Until::fetch_begins) trouble_.reset();
   wanted_.clear();
   expected_ = std::move(expected);
   assign(list.get());
@@ -428,7 +430,7 @@ std::vector<PartitionEnd> KafkaSource::try_to_fetch(Clock::time_point deadline) 
 // Of the wanted partitions, in their order. librdkafka's call outlasts its timeout by minutes where
 // a broker is frozen, so that a thread waits for it; there is never more than one such thread.
 KafkaSource::Ranges KafkaSource::query_ranges(Clock::time_point deadline) {
-  const Ranges unknown(wanted_.size());
+  Ranges unknown(wanted_.size());
   if (answer_.valid() && answer_.wait_for(milliseconds{0}) != std::future_status::ready) {
     return unknown;
   }
@@ -563,8 +565,9 @@ void KafkaSource::note_lost_position(const rd_kafka_message_t& message) {
   expected_.clear();
   try_again_at_ = Clock::now() + verify_after;
   assign(make_list(0).get());
-  note(Until::reported, fmt::format("topic \"{}\" partition {}: {}; asking for its range",
-                                    options_.topic, message.partition, error_text(message.err)));
+  note(Until::fetch_begins,
+       fmt::format("topic \"{}\" partition {}: {}; asking for its range", options_.topic,
+                   message.partition, error_text(message.err)));
 }
 
 void KafkaSource::note_fatal() {

@@ -69,7 +69,7 @@ class KafkaSource final : public RecordSource {
   };
   using Ranges = std::vector<std::optional<Range>>;  // nothing: could not be learned
   // What ends a failure.
-  enum class Until : std::uint8_t { reported, topic_answers, assigned, fetch_from };
+  enum class Until : std::uint8_t { reported, topic_answers, assigned, fetch_begins, fetch_from };
   struct Trouble {
     Until until = Until::reported;
     SourceFailure failure;

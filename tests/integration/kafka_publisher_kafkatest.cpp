@@ -44,6 +44,7 @@ TEST_CASE("commands arrive whole, once, and in order for each key") {
   admin.create_topic(topic, 3);
   KafkaPublisher publisher{options_for(topic), {}};
   std::vector<Command> commands;
+  commands.reserve(300);
   for (int i = 0; i < 300; ++i) commands.push_back(command(i, "user-" + std::to_string(i % 7)));
   const auto reports = publisher.publish(commands);
   REQUIRE(reports.size() == commands.size());
@@ -213,9 +214,15 @@ TEST_CASE("a broker that freezes makes it uncertain within the deadline") {
   KafkaPublisher publisher{options, {}};
   REQUIRE(all_delivered(publisher.publish({command(0, "u")})));
   Services::get().act("pause-kafka");
-  const auto started = Clock::now();
-  auto reports = publisher.publish({command(1, "u")});
-  const auto taken = Clock::now() - started;
+  // A thread of the broker may get something done before the signal reaches it.
+  std::vector<DeliveryReport> reports;
+  Clock::duration taken{};
+  const auto frozen_by = Clock::now() + 10s;
+  do {
+    const auto started = Clock::now();
+    reports = publisher.publish({command(1, "u")});
+    taken = Clock::now() - started;
+  } while (all_delivered(reports) && Clock::now() < frozen_by);
   Services::get().act("resume-kafka");
   CHECK(taken < 4s);
   CHECK(reports.at(0).delivery == Delivery::uncertain);

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <thread>
 
 #include "daemon/kafka_source.hpp"
 #include "tests/support/kafka_admin.hpp"
@@ -19,7 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr auto within = 30s;
+constexpr auto within = 60s;
 
 Position at(std::int32_t partition, std::optional<std::int64_t> offset = {}) {
   Position position{Partition{partition}, std::nullopt};
@@ -577,6 +578,72 @@ TEST_CASE("a broker that freezes holds nobody up, and is read on when it thaws")
     return reader.ends[0] == 10;
   }));
   CHECK(listed(reader.offsets()) == listed(range(4, 10)));
+}
+
+TEST_CASE("start: latest reads nothing before the end is known, and says so") {
+  if (lacks_stoppable_servers()) return;
+  KafkaAdmin admin;
+  const auto topic = unique_name("source");
+  admin.create_topic(topic);
+  admin.produce(topic, numbered(10));
+  Reader reader{options_for(topic, KafkaStart::latest)};
+  REQUIRE(reader.await_assignment(1));
+  Services::get().act("pause-kafka");
+  (void)reader.source.fetch_from({at(0)});
+  reader.poll();
+  const auto failure = reader.last.failure;
+  Services::get().act("resume-kafka");
+  REQUIRE(failure);
+  CHECK_MESSAGE(contains(failure->text, "cannot be learned"), failure->text);
+  REQUIRE(reader.poll_until([&] {
+    if (reader.last.assigned && !reader.assigned->empty()) (void)reader.source.fetch_from({at(0)});
+    return reader.ends[0] == 10;
+  }));
+  CHECK(reader.records.empty());
+  CHECK(reader.poll_until([&] { return !reader.last.failure; }));
+}
+
+TEST_CASE("progress is told to the group, for lag tools") {
+  KafkaAdmin admin;
+  const auto topic = unique_name("source");
+  admin.create_topic(topic);
+  admin.produce(topic, numbered(10));
+  const auto options = options_for(topic);
+  Reader reader{options};
+  REQUIRE(reader.await_assignment(1));
+  (void)reader.source.fetch_from({at(0)});
+  reader.source.report_progress({at(0, 6)});
+  const auto asking = make_kafka_client(RD_KAFKA_CONSUMER, make_source_conf(options));
+  const auto committed = [&] {
+    const KafkaPartitions list{rd_kafka_topic_partition_list_new(1)};
+    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), 0);
+    const auto error = rd_kafka_committed(asking.get(), list.get(), 5000);
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR ? list->elems[0].offset : -1;
+  };
+  CHECK(reader.poll_until([&] { return committed() == 6; }));
+}
+
+TEST_CASE("a batch that takes too long costs the assignment, which then comes anew") {
+  if (lacks_kafka()) return;
+  KafkaAdmin admin;
+  const auto topic = unique_name("source");
+  admin.create_topic(topic);
+  admin.produce(topic, numbered(10));
+  auto options = options_for(topic);
+  options.properties = {{"session.timeout.ms", "6000"}, {"max.poll.interval.ms", "6000"}};
+  Reader reader{options};
+  REQUIRE(reader.await_assignment(1));
+  (void)reader.source.fetch_from({at(0)});
+  REQUIRE(reader.poll_until([&] { return reader.ends.contains(0); }));
+  std::this_thread::sleep_for(8s);  // the batch
+  REQUIRE(reader.poll_until([&] { return reader.assigned->empty(); }));
+  REQUIRE_FALSE(reader.failures.empty());
+  CHECK_MESSAGE(contains(reader.failures.back(), "max.poll.interval.ms"), reader.failures.back());
+  REQUIRE(reader.await_assignment(1));
+  reader.records.clear();
+  (void)reader.source.fetch_from({at(0, 5)});
+  REQUIRE(reader.poll_until([&] { return reader.records.size() >= 5; }));
+  CHECK(listed(reader.offsets()) == listed(range(5, 10)));
 }
 
 }  // namespace
