@@ -81,8 +81,30 @@ Action make_action(const settings::Action& action, settings::Mode mode) {
   return {kind, kind == ActionKind::alert ? "UniquenessViolated" : "", action.reason};
 }
 
-// The last segment of a JSON Pointer, unescaped (RFC 6901).
-std::string last_segment(std::string_view pointer) {
+Envelope make_envelope(settings::SourceEnvelope envelope) {
+  switch (envelope) {
+    case settings::SourceEnvelope::cloudevents:
+      return Envelope::cloudevents;
+    case settings::SourceEnvelope::kurrentdb:
+      return Envelope::kurrentdb;
+    case settings::SourceEnvelope::axon:
+      return Envelope::axon;
+    case settings::SourceEnvelope::message_type:
+      return Envelope::message_type;
+    case settings::SourceEnvelope::debezium:
+      return Envelope::debezium;
+    case settings::SourceEnvelope::plain:
+      return Envelope::plain;
+    case settings::SourceEnvelope::automatic:
+      break;
+  }
+  return Envelope::automatic;
+}
+
+// What a command calls the entity: the last segment of its JSON Pointer, unescaped (RFC 6901), or
+// `entity` where it has no pointer.
+std::string entity_name(std::string_view pointer) {
+  if (!pointer.starts_with('/')) return "entity";
   std::string name;
   for (std::size_t i = pointer.rfind('/') + 1; i < pointer.size(); ++i) {
     if (pointer[i] == '~' && i + 1 < pointer.size()) {
@@ -126,16 +148,7 @@ DecoderOptions make_decoder_options(const Settings& settings, const ConstraintSe
                                     const std::string& value_key) {
   DecoderOptions options;
   options.source_topic = settings.source.topic;
-  switch (settings.source.envelope) {
-    case settings::SourceEnvelope::cloudevents:
-      options.envelope = Envelope::cloudevents;
-      break;
-    case settings::SourceEnvelope::plain:
-      options.envelope = Envelope::plain;
-      break;
-    default:
-      options.envelope = Envelope::automatic;
-  }
+  options.envelope = make_envelope(settings.source.envelope);
   const auto& plain = settings.source.plain;
   options.plain = {plain.type, plain.id, plain.time, plain.data};
   for (const auto& rule : settings.events) {
@@ -154,7 +167,7 @@ Policy make_policy(const Settings& settings) {
                                     make_action(constraint.on_change, settings.mode)});
   }
   for (const auto& rule : settings.events) {
-    policy.entity_field.emplace(rule.type, last_segment(rule.entity));
+    policy.entity_field.emplace(rule.type, entity_name(rule.entity));
   }
   return policy;
 }

@@ -1,8 +1,9 @@
 #pragma once
 // decode_event.hpp - a record's bytes become an event, or a reason why not. Pure; never throws for
-// what a record contains, whatever it contains.
+// what a record contains, whatever it contains. The README's "Odd values" says what becomes of
+// them.
 
-#include <cstdint>
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -10,25 +11,14 @@
 #include "readmodel/event.hpp"
 #include "readmodel/record.hpp"
 #include "readmodel/rules.hpp"
+#include "readmodel/source_envelope.hpp"
 
 namespace uniqd {
-
-// How an event is wrapped. `automatic` tells by the headers, then by the payload.
-enum class Envelope : std::uint8_t { automatic, cloudevents, plain };
-
-// Where a plain event has its parts: a JSON Pointer (begins with '/') into the payload, or a
-// header's name. An empty `data` pointer means the whole payload.
-struct PlainEnvelope {
-  std::string type = "/type";
-  std::string id = "/id";
-  std::string time = "/time";
-  std::string data = "/data";
-};
 
 struct DecoderOptions {
   std::string source_topic;
   Envelope envelope = Envelope::automatic;
-  PlainEnvelope plain;
+  PlainEnvelope plain;  // also for what `automatic` takes as plain
   EventRules events;
   bool reject_unknown_events = false;  // then an unknown type is a bad event
   ValueForm value_form = ValueForm::hmac_sha256;
@@ -46,6 +36,9 @@ class Decoder {
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
+  // The same record gives the same answer. A payload is only parsed where something of it is asked
+  // for: not for an unknown type named by a header, nor for an event that carries no field and
+  // whose entity is the key or the subject.
   [[nodiscard]] Decoded decode(const Record& record);
 
  private:
@@ -53,7 +46,7 @@ class Decoder {
   std::unique_ptr<Parts> parts_;
 };
 
-// The longest entity id, event id or event type in bytes; a longer one is a bad event.
+// The longest entity id, event id, source or correlation id in bytes; a longer one is a bad event.
 inline constexpr std::size_t id_bytes_max = 1024;
 
 }  // namespace uniqd

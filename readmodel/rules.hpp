@@ -57,7 +57,9 @@ struct SlotPointer {
 // What one event type does.
 struct EventRule {
   Effect effect = Effect::claim;
-  std::string entity_pointer;  // RFC 6901, into the event's data
+  // RFC 6901, into the event's data; or `key`, the record's key; or `subject`, what the envelope
+  // says that the event is about.
+  std::string entity_pointer;
   std::vector<SlotPointer> slots;
 };
 
