@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "daemon/admin_api.hpp"
 #include "daemon/assembly.hpp"
 #include "daemon/status.hpp"
 
@@ -44,9 +45,13 @@ std::vector<std::string> reasons_not_ready(const TelemetrySnapshot& snapshot) {
 }
 
 struct AdminServer::Server {
+  Server(const Settings& all_settings, const Telemetry& all_telemetry, const Heartbeat& loop)
+      : settings(all_settings), telemetry(all_telemetry), heartbeat(loop), api(all_settings) {}
+
   const Settings& settings;
   const Telemetry& telemetry;
   const Heartbeat& heartbeat;
+  AdminApi api;
   httplib::Server http;
   int port = 0;
   std::thread thread;
@@ -94,6 +99,11 @@ struct AdminServer::Server {
     response.set_content(status.dump() + "\n", json_type);
   }
 
+  static void give(httplib::Response& response, const Answer& answer) {
+    response.status = answer.status;
+    response.set_content(answer.body, json_type);
+  }
+
   void route() {
     http.Get("/livez", [this](const httplib::Request&, httplib::Response& response) {
       const bool is_alive = heartbeat.age() < alive_within;
@@ -110,12 +120,28 @@ struct AdminServer::Server {
     http.Get("/api/v1/status", [this](const httplib::Request&, httplib::Response& response) {
       answer_status(response);
     });
+    http.Get("/api/v1/claims",
+             [this](const httplib::Request& request, httplib::Response& response) {
+               give(response, api.claims({request.params.begin(), request.params.end()}));
+             });
+    http.Get(R"(/api/v1/entities/(.+))",
+             [this](const httplib::Request& request, httplib::Response& response) {
+               give(response, api.entity(request.matches[1]));
+             });
+    http.Get("/api/v1/compensations",
+             [this](const httplib::Request& request, httplib::Response& response) {
+               give(response, api.compensations(request.get_param_value("state")));
+             });
+    http.Post("/api/v1/check",
+              [this](const httplib::Request& request, httplib::Response& response) {
+                give(response, api.check(request.body));
+              });
   }
 };
 
 AdminServer::AdminServer(const Settings& settings, const Telemetry& telemetry,
                          const Heartbeat& heartbeat)
-    : server_(new Server{settings, telemetry, heartbeat, {}, 0, {}, {}, {}, {}, {}}) {
+    : server_(new Server(settings, telemetry, heartbeat)) {
   server_->route();
   server_->http.set_payload_max_length(std::size_t{64} << 10);
   server_->http.new_task_queue = [] { return new httplib::ThreadPool(2); };

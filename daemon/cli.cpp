@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -14,9 +13,9 @@
 #include "daemon/explain.hpp"
 #include "daemon/failure_policy.hpp"
 #include "daemon/kafka_check.hpp"
+#include "daemon/lookup.hpp"
 #include "daemon/open_read_model.hpp"
 #include "daemon/status.hpp"
-#include "readmodel/digest.hpp"
 #include "readmodel/overview.hpp"
 #include "readmodel/schema.hpp"
 
@@ -87,40 +86,6 @@ int check_postgres(const Settings& settings) {
   });
 }
 
-// FIELD=VALUE arguments as values in the order of the constraint's fields; an error text otherwise.
-std::optional<std::string> order_values(const Constraint& constraint,
-                                        const std::vector<std::string>& arguments,
-                                        std::vector<std::string>& values) {
-  values.assign(constraint.fields.size(), "");
-  std::vector<bool> given(constraint.fields.size(), false);
-  for (const std::string& argument : arguments) {
-    const auto equals = argument.find('=');
-    const auto field = std::ranges::find(constraint.fields, argument.substr(0, equals));
-    if (equals == std::string::npos || field == constraint.fields.end()) {
-      return fmt::format("write FIELD=VALUE with a field of constraint {}: {}", constraint.name,
-                         fmt::join(constraint.fields, ", "));
-    }
-    const auto place = static_cast<std::size_t>(field - constraint.fields.begin());
-    values[place] = constraint.normalizers[place](argument.substr(equals + 1));
-    given[place] = true;
-  }
-  if (std::ranges::find(given, false) != given.end()) {
-    return fmt::format("constraint {} needs all of its fields: {}", constraint.name,
-                       fmt::join(constraint.fields, ", "));
-  }
-  return std::nullopt;
-}
-
-ClaimKey key_of(const Constraint& constraint, const std::vector<std::string>& values,
-                const std::string& value_key) {
-  ValueHasher hasher(value_key);
-  std::vector<ClaimKey> parts;
-  for (std::size_t field = 0; field < values.size(); ++field) {
-    parts.push_back(hasher.digest(constraint, field, values[field]).key());
-  }
-  return parts.size() == 1 ? parts[0] : combine(parts).key();
-}
-
 }  // namespace
 
 int run_check(const Settings& settings, bool online, bool prints) {
@@ -174,32 +139,23 @@ int run_status(const Settings& settings, bool as_json) {
 int run_lookup(const Settings& settings, const std::string& constraint,
                const std::vector<std::string>& values, bool as_json) {
   const ConstraintSet constraints = make_constraints(settings);
-  const auto rule = std::ranges::find(constraints, constraint, &Constraint::name);
-  if (rule == constraints.end()) {
-    std::vector<std::string> names;
-    for (const Constraint& known : constraints) names.push_back(known.name);
-    return complain(fmt::format("there is no constraint \"{}\"; there are: {}", constraint,
-                                fmt::join(names, ", ")),
-                    exit_usage);
-  }
-  std::vector<std::string> normal;
-  if (const auto error = order_values(*rule, values, normal)) return complain(*error, exit_usage);
-  return with_read_model([&] {
+  const auto rule = find_constraint(constraints, constraint);
+  if (const auto* bad = std::get_if<BadQuestion>(&rule)) return complain(bad->text, exit_usage);
+  const auto given = split_arguments(values);
+  if (const auto* bad = std::get_if<BadQuestion>(&given)) return complain(bad->text, exit_usage);
+  return with_read_model([&]() -> int {
+    const Constraint& asked = *std::get<const Constraint*>(rule);
     PgSession session(make_pg_target(settings));
     const std::string value_key = open_read_model(session, settings, constraints, false);
-    const bool is_indexed = std::ranges::find(normal, "") == normal.end();
-    const auto owner =
-        is_indexed ? find_owner(session, key_of(*rule, normal, value_key)) : std::nullopt;
+    const auto key =
+        find_key(asked, std::get<std::map<std::string, std::string>>(given), value_key);
+    if (const auto* bad = std::get_if<BadQuestion>(&key)) return complain(bad->text, exit_usage);
+    const auto known = std::get<std::optional<ClaimKey>>(key);
+    const auto owner = known ? find_owner(session, *known) : std::nullopt;
     if (as_json) {
-      const nlohmann::ordered_json answer{
-          {"constraint", rule->name},
-          {"fields", rule->fields},
-          {"owner", owner ? nlohmann::ordered_json(*owner) : nlohmann::ordered_json(nullptr)}};
-      fmt::print("{}\n", answer.dump());
-    } else if (owner) {
-      fmt::print("{}: owned by {}\n", rule->name, *owner);
+      fmt::print("{}\n", ownership_json(asked, owner).dump());
     } else {
-      fmt::print("{}: free\n", rule->name);
+      fmt::print("{}: {}\n", asked.name, owner ? "owned by " + *owner : "free");
     }
     return exit_done;
   });

@@ -91,6 +91,12 @@ Json violation_json(const std::string& constraint, const std::vector<std::string
           {"message", message}};
 }
 
+Json ownership_json(const Constraint& constraint, const std::optional<std::string>& owner) {
+  return {{"constraint", constraint.name},
+          {"fields", constraint.fields},
+          {"owner", owner ? Json(*owner) : Json(nullptr)}};
+}
+
 Json compensation_json(const CompensationRecord& record) {
   const Compensation& known = record.compensation;
   Json violations = Json::array();

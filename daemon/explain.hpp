@@ -28,6 +28,10 @@ namespace uniqd {
 // The same in sentences, made of explain_json()'s answer; ends with a line feed.
 [[nodiscard]] std::string explain_text(const nlohmann::ordered_json& explained);
 
+// Who owns a value: {"constraint":..,"fields":[..],"owner":..}; a null owner: it is free.
+[[nodiscard]] nlohmann::ordered_json ownership_json(const Constraint& constraint,
+                                                    const std::optional<std::string>& owner);
+
 [[nodiscard]] nlohmann::ordered_json compensation_json(const CompensationRecord& record);
 
 }  // namespace uniqd

@@ -77,6 +77,7 @@ void Model::remove_entity(std::string_view name) {
   if (found == entities_.end() || !found->second.known) return;
   const std::optional<Entity> before = std::exchange(found->second.known, std::nullopt);
   contend(name, &*before, nullptr);
+  if (!is_partial_) entities_.erase(entities_.find(name));
 }
 
 void Model::put_claim(Claim claim) {
@@ -85,10 +86,14 @@ void Model::put_claim(Claim claim) {
 }
 
 void Model::remove_claim(ClaimKey key) {
+  if (!is_partial_) {
+    claims_.erase(key);
+    return;
+  }
   const auto found = claims_.find(key);
   if (found != claims_.end()) {
     found->second.known.reset();
-  } else if (is_partial_) {
+  } else {
     missing_.claims.insert(key);
   }
 }
@@ -116,22 +121,29 @@ void Model::contend(std::string_view name, const Entity* before, const Entity* a
   const FreedKeys was = unowned(*constraints_, before);
   const FreedKeys is = unowned(*constraints_, after);
   for (const ClaimKey key : was) {
-    if (contains(is, key)) continue;
-    auto& known = contenders_[key].known;
-    std::erase_if(known, [&](const Contender& contender) { return contender.entity == name; });
-    const auto added = std::ranges::find_if(contenders_added_, [&](const auto& contender) {
-      return contender.first == key && contender.second == name;
-    });
-    if (added != contenders_added_.end()) {
-      contenders_added_.erase(added);
-    } else {
-      contenders_removed_.emplace_back(key, name);
-    }
+    if (!contains(is, key)) withdraw(key, name);
   }
   for (const ClaimKey key : is) {
     if (contains(was, key)) continue;
     contenders_[key].known.push_back({std::string(name), std::nullopt});
-    contenders_added_.emplace_back(key, name);
+    if (is_partial_) contenders_added_.emplace_back(key, name);
+  }
+}
+
+void Model::withdraw(ClaimKey key, std::string_view name) {
+  auto& known = contenders_[key].known;
+  std::erase_if(known, [&](const Contender& contender) { return contender.entity == name; });
+  if (!is_partial_) {
+    if (known.empty()) contenders_.erase(key);
+    return;
+  }
+  const auto added = std::ranges::find_if(contenders_added_, [&](const auto& contender) {
+    return contender.first == key && contender.second == name;
+  });
+  if (added != contenders_added_.end()) {
+    contenders_added_.erase(added);
+  } else {
+    contenders_removed_.emplace_back(key, name);
   }
 }
 

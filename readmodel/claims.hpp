@@ -2,9 +2,10 @@
 // claims.hpp - what is known: which entities are present, what they want, who owns what; and the
 // two pure steps of the fold over it, judge and apply. The rules R1..R12 are those of the README.
 
-#include <absl/container/inlined_vector.h>
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
+#include <absl/container/inlined_vector.h>
+
 #include <map>
 #include <optional>
 #include <string>
@@ -92,9 +93,9 @@ struct ModelChanges {
 
 // A working set of the read model.
 //
-// Either complete: what is not in it is absent. Or partial: what is neither loaded nor put counts
-// as absent too, but asking for it is noted in missing(), and the answer must be thrown away: load
-// what is missing, reset(), and fold again. Thread safety: none.
+// Either complete: what is not in it is absent, and changes() has no meaning. Or partial: what is
+// neither loaded nor put counts as absent too, but asking for it is noted in missing(), and the
+// answer must be thrown away: load what is missing, reset(), and fold again. Thread safety: none.
 class Model {
  public:
   // `constraints` must outlive the model. A model is complete until set_partial().
@@ -161,6 +162,7 @@ class Model {
 
   // Keeps the lists of contenders in step with an entity that changes.
   void contend(std::string_view name, const Entity* before, const Entity* after);
+  void withdraw(ClaimKey key, std::string_view name);
 
   const ConstraintSet* constraints_;
   bool is_partial_ = false;

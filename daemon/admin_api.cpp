@@ -1,0 +1,145 @@
+#include "daemon/admin_api.hpp"
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "commands/compensation_queries.hpp"
+#include "daemon/assembly.hpp"
+#include "daemon/explain.hpp"
+#include "daemon/lookup.hpp"
+#include "daemon/open_read_model.hpp"
+#include "readmodel/overview.hpp"
+#include "readmodel/schema.hpp"
+
+namespace uniqd {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Values = std::map<std::string, std::string>;
+
+Answer answer(int status, const Json& body) { return {status, body.dump() + "\n"}; }
+
+Answer refuse(int status, const char* error, const std::string& message) {
+  return answer(status, {{"error", error}, {"message", message}});
+}
+
+// The values of a constraint's fields among those given; nothing where one is missing or empty,
+// since nothing is claimed then (R6).
+std::optional<Values> values_of(const Constraint& constraint, const Json& fields) {
+  Values values;
+  for (const std::string& field : constraint.fields) {
+    if (!fields.contains(field) || !fields[field].is_string()) return std::nullopt;
+    values[field] = fields[field].get<std::string>();
+  }
+  return values;
+}
+
+}  // namespace
+
+AdminApi::AdminApi(const Settings& settings)
+    : settings_(settings), constraints_(make_constraints(settings)) {}
+
+template <class Work>
+Answer AdminApi::with_read_model(Work work) {
+  const std::lock_guard lock(mutex_);
+  try {
+    if (!opened_) {
+      PgSession session(make_pg_target(settings_));
+      std::string key = open_read_model(session, settings_, constraints_, false);
+      opened_ = std::make_unique<Opened>(Opened{std::move(session), std::move(key)});
+    }
+    return work(*opened_);
+  } catch (const StoreFailure&) {
+    opened_.reset();
+    return refuse(503, "ReadModelUnreachable", "PostgreSQL does not answer; see /readyz");
+  } catch (const std::runtime_error& failure) {
+    opened_.reset();
+    return refuse(503, "ReadModelUnusable", failure.what());
+  }
+}
+
+Answer AdminApi::claims(const Values& parameters) {
+  Values values = parameters;
+  const auto name = values.extract("constraint");
+  const auto rule = find_constraint(constraints_, name ? name.mapped() : "");
+  if (const auto* bad = std::get_if<BadQuestion>(&rule))
+    return refuse(400, "BadRequest", bad->text);
+  const Constraint& constraint = *std::get<const Constraint*>(rule);
+  return with_read_model([&](Opened& opened) {
+    const auto key = find_key(constraint, values, opened.value_key);
+    if (const auto* bad = std::get_if<BadQuestion>(&key)) {
+      return refuse(400, "BadRequest", bad->text);
+    }
+    const auto known = std::get<std::optional<ClaimKey>>(key);
+    return answer(
+        200, ownership_json(constraint, known ? find_owner(opened.session, *known) : std::nullopt));
+  });
+}
+
+Answer AdminApi::entity(const std::string& name) {
+  return with_read_model([&](Opened& opened) {
+    CompensationFilter filter;
+    filter.entity = name;
+    const auto entity = read_entity(opened.session, constraints_, name);
+    const auto records = read_compensations(opened.session, filter);
+    if (!entity && records.empty()) {
+      return refuse(404, "NotFound", "this entity was never heard of, or left without a trace");
+    }
+    return answer(200, explain_json(settings_.source.topic, name, constraints_, entity, records));
+  });
+}
+
+Answer AdminApi::compensations(const std::string& state) {
+  CompensationFilter filter;
+  filter.state = compensation_state(state);
+  if (!state.empty() && !filter.state) {
+    return refuse(400, "BadRequest",
+                  "state is one of pending, sent, confirmed, resolved, overdue, open, detected, "
+                  "dismissed");
+  }
+  return with_read_model([&](Opened& opened) {
+    Json list = Json::array();
+    for (const auto& record : read_compensations(opened.session, filter)) {
+      list.push_back(compensation_json(record));
+    }
+    return answer(200, {{"compensations", std::move(list)}});
+  });
+}
+
+Answer AdminApi::check(const std::string& body) {
+  const Json asked = Json::parse(body, nullptr, false);
+  if (!asked.is_object() || !asked.contains("fields") || !asked["fields"].is_object()) {
+    return refuse(
+        400, "BadRequest",
+        R"(send {"fields":{"email":"joe@example.com"},"entity":"u1"}; entity is optional)");
+  }
+  const std::string entity = asked.value("entity", "");
+  const Policy policy = make_policy(settings_);
+  return with_read_model([&](Opened& opened) {
+    Json violations = Json::array();
+    for (std::size_t index = 0; index < constraints_.size(); ++index) {
+      const Constraint& constraint = constraints_[index];
+      const auto values = values_of(constraint, asked["fields"]);
+      if (!values) continue;
+      const auto key = find_key(constraint, *values, opened.value_key);
+      if (const auto* bad = std::get_if<BadQuestion>(&key)) {
+        return refuse(400, "BadRequest", bad->text);
+      }
+      const auto known = std::get<std::optional<ClaimKey>>(key);
+      const auto owner = known ? find_owner(opened.session, *known) : std::nullopt;
+      if (!owner || *owner == entity) continue;
+      violations.push_back(violation_json(constraint.name, constraint.fields, *owner,
+                                          policy.by_constraint[index].claim.reason));
+    }
+    if (violations.empty()) return answer(200, {{"violations", violations}});
+    Json first = violations[0];
+    first["violations"] = std::move(violations);
+    return answer(409, first);
+  });
+}
+
+}  // namespace uniqd
