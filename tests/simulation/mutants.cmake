@@ -51,18 +51,13 @@ add_mutant(some_may_take_over FILE readmodel/claims.cpp
   FROM [[return owner != nullptr && *owner != entity;]]
   TO [[return owner != nullptr && *owner < entity;]])
 add_mutant(violation_takes_all_the_same FILE readmodel/claims.cpp
-  FROM [[if (verdict.kind != Verdict::Kind::violating) {
-    take(]]
-  TO [[if (true) {
-    take(]])
+  FROM [[if (verdict.kind == Verdict::Kind::violating) break;]]
+  TO [[]])
 add_mutant(release_keeps_claims FILE readmodel/claims.cpp
-  FROM [[if (owned) model.remove_claim(*owned);
-  }
-  model.remove_entity(name);]]
-  TO [[}
-  model.remove_entity(name);]])
+  FROM [[for (const ClaimKey key : freed) model.remove_claim(key);]]
+  TO [[]])
 add_mutant(release_does_not_confirm FILE commands/decide.cpp
-  FROM [[compensations.end(*open, CompensationState::confirmed);]]
+  FROM [[compensations.end(*open, CompensationState::confirmed, event.id);]]
   TO [[]])
 add_mutant(null_does_not_free FILE readmodel/claims.cpp
   FROM [[value.digest ? std::optional(value.digest->key()) : std::nullopt;]]
@@ -93,9 +88,9 @@ add_mutant(two_compensations_at_a_time FILE commands/decide.cpp
     compensations.add(]]
   TO [[if (false) {
     compensations.add(]])
-add_mutant(identity_is_the_place FILE readmodel/decode_event.cpp
-  FROM [[opened.identity.empty() ? "at:" + place : opened.identity]]
-  TO [["at:" + place]])
+add_mutant(id_forgets_its_event FILE readmodel/digest.cpp
+  FROM [[append(message, identity);]]
+  TO [[]])
 
 # The way of a batch.
 add_mutant(compare_and_set_is_off FILE tests/simulation/fake_ledger.cpp
@@ -141,5 +136,5 @@ add_mutant(marks_what_is_uncertain FILE commands/relay.cpp
   FROM [[if (report.delivery == Delivery::delivered) {]]
   TO [[if (true) {]])
 add_mutant(never_marks FILE commands/relay.cpp
-  FROM [[if (!delivered.empty()) outbox_.mark_sent(delivered);]]
-  TO [[]])
+  FROM [[if (!delivered.empty()) {]]
+  TO [[if (false) {]])
