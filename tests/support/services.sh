@@ -282,7 +282,7 @@ start_mock() {
   setsid "$mock" ce-users user-commands >"$dir/mock.address" 2>>"$dir/kafka.log" \
     <>"$dir/mock.topics" 9>&- &
   echo $! >"$dir/kafka.pid"
-  until grep -q ':' "$dir/mock.address"; do
+  until grep -qs ':' "$dir/mock.address"; do
     [ $SECONDS -lt $deadline ] || die "the mock broker does not start; see $dir/kafka.log"
     sleep 0.1
   done
