@@ -18,7 +18,7 @@ void set_all(rd_kafka_conf_t* conf, const KafkaProperties& properties) {
         rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size());
     if (result == RD_KAFKA_CONF_OK) continue;
     // Why librdkafka refused names the value, but never a secret: any text is a good secret.
-    throw std::runtime_error(fmt::format("Kafka property \"{}\": {}; correct or remove it", name,
+    throw BadKafkaProperties(fmt::format("Kafka property \"{}\": {}; correct or remove it", name,
                                          std::string_view{why.data()}));
   }
 }
@@ -38,7 +38,7 @@ KafkaClient make_kafka_client(rd_kafka_type_t type, KafkaConf conf) {
   std::array<char, 512> why{};
   KafkaClient client{rd_kafka_new(type, conf.get(), why.data(), why.size())};
   if (!client) {
-    throw std::runtime_error(
+    throw BadKafkaProperties(
         fmt::format("the Kafka properties do not go together: {}", std::string_view{why.data()}));
   }
   (void)conf.release();  // the client's now

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -45,12 +46,18 @@ using KafkaLog = std::function<void(int level, std::string_view text)>;
   return rd_kafka_err2str(error);
 }
 
+// librdkafka does not take a property, or not together with the others.
+class BadKafkaProperties : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 // `forced` wins over `user`, which wins over `defaults`.
-// Throws std::runtime_error, naming the property, where librdkafka does not take one.
+// Throws BadKafkaProperties, naming the property, where librdkafka does not take one.
 [[nodiscard]] KafkaConf make_kafka_conf(const KafkaProperties& defaults,
                                         const KafkaProperties& user, const KafkaProperties& forced);
 
-// Throws std::runtime_error where the properties do not go together.
+// Throws BadKafkaProperties where the properties do not go together.
 [[nodiscard]] KafkaClient make_kafka_client(rd_kafka_type_t type, KafkaConf conf);
 
 // What metadata says of one topic: its number of partitions, or why there are none.

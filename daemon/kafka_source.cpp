@@ -193,7 +193,7 @@ void KafkaSource::open() {
     throw std::runtime_error(fmt::format("\"{}\" is not a topic: {}", options_.topic,
                                          error_text(rd_kafka_last_error())));
   }
-  consumer->subscribe();
+  if (!options_.reads_alone) consumer->subscribe();
   consumer_ = std::move(consumer);
 }
 
@@ -228,6 +228,7 @@ void KafkaSource::poll(const PollLimits& limits, Poll& poll) {
   if (!wanted_.empty() && Clock::now() >= try_again_at_) {
     (void)try_to_fetch(Clock::now() + limits.wait);
   }
+  if (options_.reads_alone && !has_found_partitions_) find_partitions(limits.wait);
   gather(limits);
   if (consumer_->is_fatal) note_fatal();
   if (consumer_->rebalanced) {
@@ -242,6 +243,21 @@ void KafkaSource::poll(const PollLimits& limits, Poll& poll) {
   note_client_errors();
   hand_out(limits, poll);
   report_trouble(poll);
+}
+
+// What the group does otherwise: says which partitions are ours, all of them.
+void KafkaSource::find_partitions(milliseconds wait) {
+  const auto wait_ms = std::max(static_cast<int>(wait.count()), 1);
+  const TopicFacts facts = ask_for_topic(consumer_->client.get(), consumer_->topic.get(), wait_ms);
+  if (facts.partitions == 0) {
+    note(Until::topic_answers, facts.is_answered
+                                   ? missing_topic_text(options_.brokers, options_.topic)
+                                   : unreachable_text(options_.brokers, error_text(facts.error)));
+    return;
+  }
+  has_found_partitions_ = true;
+  consumer_->rebalanced.emplace();
+  for (int i = 0; i < facts.partitions; ++i) consumer_->rebalanced->push_back(Partition{i});
 }
 
 void KafkaSource::gather(const PollLimits& limits) {

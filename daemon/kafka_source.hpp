@@ -23,6 +23,8 @@ struct KafkaSourceOptions {
   std::string topic;
   KafkaStart start = KafkaStart::earliest;  // for a Position without an offset
   KafkaProperties properties;               // passed on unchanged, but for those that uniqd owns
+  // Reads all partitions by itself: joins no group, disturbs nobody, and stores nothing.
+  bool reads_alone = false;
 };
 
 // The properties of the source's consumer: those that uniqd owns, the user's, and defaults.
@@ -78,6 +80,7 @@ class KafkaSource final : public RecordSource {
   void open();
   void close() noexcept;
   void take(std::size_t count, int wait_ms);
+  void find_partitions(std::chrono::milliseconds wait);
   void gather(const PollLimits& limits);
   void hand_out(const PollLimits& limits, Poll& poll);
   [[nodiscard]] bool add_record(const rd_kafka_message_t& message, Poll& poll);
@@ -103,6 +106,7 @@ class KafkaSource final : public RecordSource {
   KafkaSourceOptions options_;
   KafkaLog log_;
   std::shared_ptr<Consumer> consumer_;  // shared with the thread that closes it
+  bool has_found_partitions_ = false;   // only with reads_alone
 
   std::deque<KafkaMessage> inbox_;        // read, not handed out yet
   std::vector<KafkaMessage> held_;        // what the last poll's views point into

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "daemon/cli.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/json_log.hpp"
+#include "daemon/run_audit.hpp"
 #include "daemon/run_daemon.hpp"
 #include "daemon/version.hpp"
 
@@ -29,6 +31,7 @@ struct Arguments {
   bool keeps_schema = false;
   std::string constraint;
   std::string entity;
+  std::uint64_t memory_max_mib = 4096;
   std::vector<std::string> values;
 };
 
@@ -125,6 +128,18 @@ int run(int argc, char** argv) {
   lookup->add_option("constraint", given.constraint, "the constraint's name")->required();
   lookup->add_option("values", given.values, "FIELD=VALUE, one for each field")->required();
   lookup->add_flag("--json", given.json, "answer as JSON");
+
+  auto* audit = add_command(
+      app, "audit", "read the whole topic, report every violation, write nothing anywhere", given,
+      [&](const Settings& settings) {
+        return run_audit(settings, given.json, given.memory_max_mib);
+      },
+      chosen);
+  audit->add_flag("--json", given.json, "answer as JSON lines, the summary last");
+  audit
+      ->add_option("--memory-max-mib", given.memory_max_mib,
+                   "give up rather than use more memory than this")
+      ->capture_default_str();
 
   auto* explain = add_command(
       app, "explain", "everything known of an entity: claims, compensations, why, when", given,

@@ -76,7 +76,12 @@ class Daemon {
     sd_notify(0, "READY=1\nSTATUS=connecting");
     std::string value_key;
     if (const auto ended = wait_for_read_model(value_key)) return ended->exit_code;
-    return run_loop(value_key);
+    try {
+      return run_loop(value_key);
+    } catch (const BadKafkaProperties& bad) {
+      spdlog::critical("{}; mend source.kafka or commands.kafka", bad.what());
+      return exit_bad_config;
+    }
   }
 
  private:
@@ -117,12 +122,13 @@ class Daemon {
 
   int run_loop(const std::string& value_key) {
     KafkaSource source(make_source_options(settings_), log_kafka);
+    KafkaPublisher publisher(make_publisher_options(settings_), log_kafka);
     PostgresLedger ledger(make_pg_target(settings_), settings_.source.topic, constraints_,
                           make_value_form(settings_) == ValueForm::plain, probe_);
     Loop loop({source, ledger, clock_, gate_, telemetry_}, constraints_,
               Decoder(make_decoder_options(settings_, constraints_, value_key), constraints_),
               make_policy(settings_), poll_limits, probe_);
-    std::thread relay([this] { run_relay(); });
+    std::thread relay([&] { run_relay(publisher); });
     spdlog::info("reading {} from {} as group {}", settings_.source.topic, settings_.source.brokers,
                  settings_.source.group);
     sd_notify(0, "STATUS=running");
@@ -141,11 +147,10 @@ class Daemon {
     return exit_code;
   }
 
-  // On the relay's thread: with its own connection and its own producer.
-  void run_relay() {
+  // On the relay's thread: with a connection of its own, and alone with the producer.
+  void run_relay(KafkaPublisher& publisher) {
     PostgresOutbox outbox(make_pg_target(settings_), settings_.source.topic,
                           make_send_policy(settings_));
-    KafkaPublisher publisher(make_publisher_options(settings_), log_kafka);
     Relay relay(outbox, publisher, settings_.source.topic, make_command_envelope(settings_),
                 relay_batch_max, probe_);
     unsigned failures = 0;
