@@ -19,10 +19,25 @@ Decoder make_decoder(const ConstraintSet& constraints) {
   return {std::move(options), constraints};
 }
 
-Policy make_policy(const ConstraintSet& constraints) {
-  const Action action{ActionKind::send, "DeactivateUser", "There is another one."};
+Action make_action(Deed deed) {
+  switch (deed) {
+    case Deed::detect:
+      return {ActionKind::detect, "", "detected"};
+    case Deed::review:
+      return {ActionKind::review, "", "to review"};
+    case Deed::alert:
+      return {ActionKind::alert, alert_type, alert_reason};
+    case Deed::send:
+      break;
+  }
+  return {ActionKind::send, command_type, command_reason};
+}
+
+Policy make_policy(const std::vector<Oracle::Rule>& rules) {
   Policy policy;
-  policy.by_constraint.resize(constraints.size(), {action, action});
+  for (const Oracle::Rule& rule : rules) {
+    policy.by_constraint.push_back({make_action(rule.on_claim), make_action(rule.on_change)});
+  }
   policy.entity_field = {{"UserAdded", "userId"}, {"UserChanged", "userId"}};
   return policy;
 }
@@ -33,11 +48,11 @@ Daemon::Daemon(World& world)
     : world_(world),
       source_(world.topic_, world.dice_, world.faults_, world.is_broker_down_),
       ledger_(world.database_, world.dice_, world.faults_, [this] { return source_.polled(); }),
-      outbox_(world.database_, world.faults_),
+      outbox_(world.database_, world.faults_, world.clock_),
       publisher_(world.commands_, world.faults_, world.is_broker_down_,
                  [this](const Command& command) { examine(command); }),
       loop_({source_, ledger_, world.clock_, gate_, telemetry_}, world.constraints_,
-            make_decoder(world.constraints_), make_policy(world.constraints_),
+            make_decoder(world.constraints_), make_policy(world.rules_),
             {1 + world.dice_.below(40), std::size_t{1} << 20, std::chrono::milliseconds(0)},
             probe()),
       relay_(outbox_, publisher_, source_topic, CommandEnvelope::cloudevents_binary,

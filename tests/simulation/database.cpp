@@ -51,9 +51,14 @@ void Database::settle() {
   if (will_be_done) commit(batch);
 }
 
-void Database::mark_sent(const std::vector<CompensationId>& ids) {
+void Database::mark_sent(const std::vector<CompensationId>& ids, std::int64_t now_ms) {
   remember();
-  state_.store.mark_sent(ids);
+  state_.store.mark_sent(ids, now_ms);
+}
+
+void Database::mark_overdue(const std::vector<CompensationId>& ids) {
+  remember();
+  state_.store.mark_overdue(ids);
 }
 
 bool Database::rewind() {

@@ -50,7 +50,8 @@ class Database {
   // The server has the batch and may commit it later, or not.
   void leave_in_doubt(Batch batch, bool will_be_done);
   void settle();
-  void mark_sent(const std::vector<CompensationId>& ids);
+  void mark_sent(const std::vector<CompensationId>& ids, std::int64_t now_ms);
+  void mark_overdue(const std::vector<CompensationId>& ids);
 
   // Back to a committed state of the past; false where there is none.
   bool rewind();

@@ -15,14 +15,30 @@ std::string joined(const Oracle::Fields& fields) {
   return name;
 }
 
+// What the store calls a compensation that has not ended.
+bool is_open_state(Deed deed, const Compensation& stored) {
+  switch (deed) {
+    case Deed::detect:
+      return stored.state == CompensationState::detected;
+    case Deed::review:
+    case Deed::alert:
+      return stored.state == CompensationState::open;
+    case Deed::send:
+      break;
+  }
+  return stored.state == CompensationState::pending || stored.state == CompensationState::sent ||
+         (stored.state == CompensationState::overdue &&
+          stored.attempts == MemoryStore::attempts_max);
+}
+
+}  // namespace
+
 std::string header(const Command& command, std::string_view name) {
   for (const auto& [known, value] : command.headers) {
     if (known == name) return value;
   }
   return "";
 }
-
-}  // namespace
 
 void Examiner::examine_state(const DatabaseState& state) {
   const MemoryStore& store = state.store;
@@ -52,7 +68,7 @@ void Examiner::examine_entity(const DatabaseState& state, const std::string& nam
   require(entity.compensation.has_value() == user.open.has_value(),
           "an entity has an open compensation where the oracle has one");
   if (user.open) require(ids_.agree(*user.open, *entity.compensation), "one id a violating event");
-  for (std::size_t index = 0; index < state.oracle.constraints.size(); ++index) {
+  for (std::size_t index = 0; index < state.oracle.rules.size(); ++index) {
     const auto owned = user.owns.find(index);
     require(entity.owned[index].has_value() == (owned != user.owns.end()),
             "an entity owns a value where the oracle says so");
@@ -82,18 +98,19 @@ void Examiner::examine_compensation(const Oracle& oracle, const Compensation& st
   require(to_number(stored.partition) == expected.cause.partition &&
               stored.offset.value == expected.cause.offset,
           "a compensation knows where it was decided");
-  const std::string state =
-      has_ended(stored.state) ? std::string(to_text(stored.state)) : std::string("open");
-  require(state == expected.state, "a compensation is in the oracle's state");
+  const bool is_same_state = expected.state == "open" ? is_open_state(expected.deed, stored)
+                                                      : to_text(stored.state) == expected.state;
+  require(is_same_state, "a compensation is in the oracle's state");
+  require(stored.ended_by == expected.ended_by, "a compensation was ended by the same event");
   require(stored.violations.size() == expected.violations.size(),
           "a compensation has the oracle's violations");
   for (std::size_t index = 0; index < expected.violations.size(); ++index) {
     const Violation& known = stored.violations[index];
     const Oracle::Violation& wanted = expected.violations[index];
-    require(known.constraint == joined(oracle.constraints[wanted.constraint]) &&
+    require(known.constraint == joined(oracle.rules[wanted.rule].fields) &&
                 known.owner == wanted.owner && known.event_id == wanted.event_id,
             "a violation is the oracle's");
-    require(values_.agree({wanted.constraint, wanted.value}, known.value.key()), "one key a value");
+    require(values_.agree({wanted.rule, wanted.value}, known.value.key()), "one key a value");
   }
 }
 
@@ -102,11 +119,15 @@ void Examiner::examine_command(const Command& command, const DatabaseState& stat
   const std::string event_id = header(command, "ce_causationid");
   const Oracle::Compensation& known = judged(state.oracle, command.key, event_id, command.id);
   require(known.state == "open", "what has ended is not sent");
-  require(header(command, "ce_id") == to_uuid_text(command.id) &&
-              header(command, "ce_subject") == command.key &&
-              header(command, "ce_type") == "DeactivateUser" &&
-              header(command, "ce_correlationid") == event_id,
-          "a command's headers say what it is about");
+  require(known.deed >= Deed::alert, "what is for a person or for nobody is not sent");
+  const int attempt = std::stoi(header(command, "ce_attempt"));
+  require(attempt >= 1 && attempt <= MemoryStore::attempts_max, "attempts have an end");
+  require(
+      header(command, "ce_id") == to_uuid_text(command.id) &&
+          header(command, "ce_subject") == command.key &&
+          header(command, "ce_type") == (known.deed == Deed::send ? command_type : alert_type) &&
+          header(command, "ce_correlationid") == event_id,
+      "a command's headers say what it is about");
   const auto position = state.positions.find(Partition{known.cause.partition});
   require(end_at_start && position != state.positions.end() && position->second >= *end_at_start,
           "nothing is sent while catching up");
@@ -116,16 +137,19 @@ void Examiner::examine_command(const Command& command, const DatabaseState& stat
   require(last->second.first <= known.decided || sent_.contains(command.id),
           "an entity's commands begin in the order of decision");
   if (!sent_.contains(command.id)) last->second = {known.decided, command.id};
-  const auto sent = sent_.emplace(command.id, Sent{command.key, command.body}).first;
+  const auto sent =
+      sent_.emplace(command.id, Sent{command.key, command.body, known.violations.size()}).first;
   require(sent->second.key == command.key, "equal id, equal key");
-  const bool is_same = sent->second.body == command.body;
-  require(is_same || known.violations.size() > 1, "equal id, equal body");
+  const bool has_more = sent->second.violations != known.violations.size();
+  require(has_more || sent->second.body == command.body, "equal id, equal body");
 }
 
 void Examiner::examine_words(const Command& command, const Oracle::Compensation& judged) {
   const Json body = Json::parse(command.body);
   const Json& violations = body.at("violations");
   require(body.at("userId") == command.key, "the body names the entity");
+  require(body.at("reason") == (judged.deed == Deed::send ? command_reason : alert_reason),
+          "the body gives the reason");
   require(body.at("decidedAt") == Json({{"topic", source_topic},
                                         {"partition", judged.cause.partition},
                                         {"offset", judged.cause.offset}}),
@@ -135,7 +159,7 @@ void Examiner::examine_words(const Command& command, const Oracle::Compensation&
     const Oracle::Violation& expected = judged.violations[index];
     require(violations[index].at("owner") == expected.owner && expected.owner != command.key,
             "nobody is told to leave for a value that it owned");
-    require(shown_values_.agree({expected.constraint, expected.value},
+    require(shown_values_.agree({expected.rule, expected.value},
                                 violations[index].at("value").get<std::string>()),
             "one digest a value");
   }

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,14 @@ class Pairs {
   std::map<A, B> forward_;
   std::map<B, A> back_;
 };
+
+// How the messages of the simulated daemons are called, and why they are sent.
+inline constexpr const char* command_type = "DeactivateUser";
+inline constexpr const char* command_reason = "There is another one.";
+inline constexpr const char* alert_type = "UniquenessViolated";
+inline constexpr const char* alert_reason = "Somebody should know.";
+
+[[nodiscard]] std::string header(const Command& command, std::string_view name);
 
 // Throws Complaint for whatever does not agree. One a simulation: what it has seen binds the rest.
 class Examiner {
@@ -52,6 +61,7 @@ class Examiner {
   struct Sent {
     std::string key;
     std::string body;
+    std::size_t violations = 0;
   };
   Pairs<std::pair<std::size_t, std::string>, ClaimKey> values_;           // by constraint
   Pairs<std::pair<std::size_t, std::string>, std::string> shown_values_;  // as commands show them

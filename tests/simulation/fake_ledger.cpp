@@ -96,24 +96,19 @@ void FakeOutbox::talk(Fault fault, std::size_t chances) {
 std::vector<Compensation> FakeOutbox::due(const std::vector<Partition>& partitions,
                                           std::size_t limit) {
   talk(Fault::outbox_failed, 15);
-  std::vector<Compensation> due;
-  const MemoryStore& store = database_.state().store;
-  for (const CompensationId id : store.decided) {
-    const Compensation& known = store.compensations.at(id);
-    if (!store.due.contains(id) || due.size() == limit) continue;
-    if (std::ranges::count(partitions, known.partition) > 0) due.push_back(known);
-  }
-  return due;
+  return database_.state().store.due_in(partitions, limit, clock_.steady().count());
 }
 
 void FakeOutbox::mark_overdue(const std::vector<CompensationId>& ids) {
-  require(ids.empty(), "nothing is overdue before it was sent as often as allowed");
+  talk(Fault::mark_failed, 10);
+  for (std::size_t count = ids.size(); count > 0; --count) faults_.count(Fault::command_overdue);
+  database_.mark_overdue(ids);
 }
 
 void FakeOutbox::mark_sent(const std::vector<CompensationId>& ids,
                            std::chrono::milliseconds /*publish_took*/) {
   talk(Fault::mark_failed, 10);
-  database_.mark_sent(ids);
+  database_.mark_sent(ids, clock_.steady().count());
   if (faults_.strikes(Fault::mark_answer_lost, 10)) throw StoreFailure("", "the answer was lost");
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "commands/relay.hpp"
+#include "daemon/clock.hpp"
 #include "daemon/ledger.hpp"
 #include "tests/simulation/database.hpp"
 
@@ -40,7 +41,8 @@ class FakeLedger : public Ledger {
 
 class FakeOutbox : public Outbox {
  public:
-  FakeOutbox(Database& database, FaultPlan& faults) : database_(database), faults_(faults) {}
+  FakeOutbox(Database& database, FaultPlan& faults, const Clock& clock)
+      : database_(database), faults_(faults), clock_(clock) {}
 
   std::vector<Compensation> due(const std::vector<Partition>& partitions,
                                 std::size_t limit) override;
@@ -55,6 +57,7 @@ class FakeOutbox : public Outbox {
 
   Database& database_;
   FaultPlan& faults_;
+  const Clock& clock_;
   bool is_dropped_ = false;
 };
 

@@ -40,7 +40,9 @@ constexpr std::array<std::string_view, fault_count> names{
     "publish_answer_lost",
     "publish_refused",
     "service_slow",
+    "service_loses_command",
     "command_dropped_as_seen",
+    "command_overdue",
     "clock_jump",
     "event_redelivered",
     "event_without_id",
@@ -49,6 +51,7 @@ constexpr std::array<std::string_view, fault_count> names{
     "unknown_event",
     "offset_hole",
     "end_beyond_last_record",
+    "value_promoted",
 };
 
 }  // namespace

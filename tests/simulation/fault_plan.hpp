@@ -20,6 +20,7 @@ class Dice {
   std::mt19937_64 random_;
 };
 
+// And what else has to have occurred for a run to prove anything.
 enum class Fault : std::uint8_t {
   crash_after_poll,
   crash_after_positions,
@@ -52,7 +53,9 @@ enum class Fault : std::uint8_t {
   publish_answer_lost,
   publish_refused,
   service_slow,
+  service_loses_command,
   command_dropped_as_seen,
+  command_overdue,
   clock_jump,
   event_redelivered,
   event_without_id,
@@ -61,6 +64,7 @@ enum class Fault : std::uint8_t {
   unknown_event,
   offset_hole,
   end_beyond_last_record,
+  value_promoted,
   count
 };
 

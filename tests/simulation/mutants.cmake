@@ -5,7 +5,7 @@
 #   cmake --build build --target mutants     build and run them all; stops at one that survives
 #   build/mutant_NAME --seeds 1:3000         one of them
 
-set(mutant_seeds 1:3000)
+set(mutant_seeds 1:10000)
 add_custom_target(mutants)
 
 # add_mutant(NAME what-is-wrong FILE path-from-the-root FROM text TO text)
@@ -92,7 +92,33 @@ add_mutant(id_forgets_its_event FILE readmodel/digest.cpp
   FROM [[append(message, identity);]]
   TO [[]])
 
+add_mutant(weaker_action_stays FILE commands/compensation.cpp
+  FROM [[if (is_stronger) known.action = action;]]
+  TO [[]])
+add_mutant(nobody_is_promoted FILE daemon/process_batch.cpp
+  FROM [[if (!freed.empty()) promote(]]
+  TO [[if (false) promote(]])
+add_mutant(promoted_while_corrected FILE commands/decide.cpp
+  FROM [[if (open && may_be_promoted(open->state) &&]]
+  TO [[if (open &&]])
+add_mutant(promoted_though_contested FILE commands/decide.cpp
+  FROM [[ && nothing_is_contested(model, contender.entity)) {]]
+  TO [[) {]])
+add_mutant(last_comer_is_promoted FILE commands/decide.cpp
+  FROM [[for (const Contender& contender : model.contenders(key)) {]]
+  TO [[for (const Contender& contender : std::vector<Contender>(model.contenders(key).rbegin(),
+                                                               model.contenders(key).rend())) {]])
+add_mutant(promotion_frees_nothing FILE commands/decide.cpp
+  FROM [[std::ranges::copy(take_all(model, *promoted), std::back_inserter(queue));]]
+  TO [[take_all(model, *promoted);]])
+
 # The way of a batch.
+add_mutant(what_is_missing_is_absent FILE daemon/process_batch.cpp
+  FROM [[while (!loaded.model.missing().empty()) {]]
+  TO [[while (false) {]])
+add_mutant(second_fold_remembers_the_first FILE commands/compensation.cpp
+  FROM [[tracked.known = *tracked.stored;]]
+  TO [[]])
 add_mutant(compare_and_set_is_off FILE tests/simulation/fake_ledger.cpp
   FROM [[if (stored != advance.expected) {]]
   TO [[if (false) {]])
@@ -135,6 +161,9 @@ add_mutant(caught_up_at_once FILE daemon/loop.cpp
 add_mutant(marks_what_is_uncertain FILE commands/relay.cpp
   FROM [[if (report.delivery == Delivery::delivered) {]]
   TO [[if (true) {]])
+add_mutant(never_gives_up FILE commands/relay.cpp
+  FROM [[return !compensation.is_exhausted;]]
+  TO [[return true;]])
 add_mutant(never_marks FILE commands/relay.cpp
   FROM [[if (!delivered.empty()) {]]
   TO [[if (false) {]])

@@ -1,10 +1,12 @@
 #include "tests/simulation/oracle.hpp"
 
+#include <algorithm>
+
 namespace uniqd::simulation {
 
-std::optional<std::string> Oracle::wanted(std::size_t constraint, const User& user) const {
+std::optional<std::string> Oracle::wanted(std::size_t rule, const User& user) const {
   std::string all;
-  for (const std::string& field : constraints[constraint]) {
+  for (const std::string& field : rules[rule].fields) {
     const auto found = user.fields.find(field);
     if (found == user.fields.end() || found->second.empty()) return std::nullopt;
     all += found->second + "|";
@@ -12,17 +14,27 @@ std::optional<std::string> Oracle::wanted(std::size_t constraint, const User& us
   return all;
 }
 
-// Who, other than `name`, owns what `user` wants.
-std::optional<std::string> Oracle::other_owner(std::size_t constraint, const User& user,
-                                               const std::string& name) const {
-  const auto value = wanted(constraint, user);
-  for (const auto& [other, known] : users) {
-    const auto owned = known.owns.find(constraint);
-    if (value && other != name && owned != known.owns.end() && owned->second == *value) {
-      return other;
-    }
+std::optional<std::string> Oracle::owner(std::size_t rule, const std::string& value) const {
+  for (const auto& [name, user] : users) {
+    const auto owned = user.owns.find(rule);
+    if (owned != user.owns.end() && owned->second == value) return name;
   }
   return std::nullopt;
+}
+
+bool Oracle::is_contested(const std::string& name, const User& user) const {
+  for (std::size_t rule = 0; rule < rules.size(); ++rule) {
+    const auto value = wanted(rule, user);
+    if (value && owner(rule, *value).value_or(name) != name) return true;
+  }
+  return false;
+}
+
+void Oracle::end(User& user, const char* state, const Told& told) {
+  Compensation& compensation = compensations.at(*user.open);
+  compensation.state = state;
+  compensation.ended_by = told.event_id;
+  user.open.reset();
 }
 
 void Oracle::fold(const Told& told) {
@@ -30,49 +42,89 @@ void Oracle::fold(const Told& told) {
   if (told.kind == Told::Kind::claim || told.kind == Told::Kind::change) fold_values(told);
   const auto leaving = users.find(told.user);
   if (told.kind != Told::Kind::release || leaving == users.end()) return;
-  if (leaving->second.open) compensations.at(*leaving->second.open).state = "confirmed";
+  if (leaving->second.open) end(leaving->second, "confirmed", told);
+  const Values freed(leaving->second.owns.begin(), leaving->second.owns.end());
   users.erase(leaving);
+  promote(freed, told);
 }
 
 void Oracle::fold_values(const Told& told) {
-  const std::string identity = told.user + "/" + told.event_id;
-  if (found_violating_.contains(identity)) return;
+  if (found_violating_.contains(told.user + "/" + told.event_id)) return;
   const bool is_present = users.contains(told.user);
   if (!is_present && told.kind == Told::Kind::change) return;
   const User before = is_present ? users.at(told.user) : User{};
-  User after = before;
-  for (const auto& [field, value] : told.fields) after.fields[field] = value;
+  User& user = users[told.user];
+  for (const auto& [field, value] : told.fields) user.fields[field] = value;
 
   std::vector<Violation> violations;
-  bool is_any_contested = false;
-  for (std::size_t index = 0; index < constraints.size(); ++index) {
-    const auto owner = other_owner(index, after, told.user);
-    if (owner) is_any_contested = true;
-    if (!owner || wanted(index, after) == wanted(index, before)) continue;
-    violations.push_back({index, *wanted(index, after), *owner, told.event_id});
+  for (std::size_t rule = 0; rule < rules.size(); ++rule) {
+    const auto value = wanted(rule, user);
+    if (value == wanted(rule, before)) continue;
+    user.since[rule] = ++time_;
+    const auto other = value ? owner(rule, *value) : std::nullopt;
+    if (other && *other != told.user) violations.push_back({rule, *value, *other, told.event_id});
   }
-  if (!violations.empty()) {
-    found_violating_.insert(identity);
-    if (!after.open) {
-      after.open = identity;
-      compensations[identity] = {told, "open", {}, compensations.size()};
-    }
-    auto& known = compensations.at(*after.open).violations;
-    known.insert(known.end(), violations.begin(), violations.end());
-  } else {
-    const bool takes_all = !is_any_contested && after.open;
-    for (std::size_t index = 0; index < constraints.size(); ++index) {
-      const auto value = wanted(index, after);
-      if (!takes_all && value == wanted(index, before)) continue;
-      after.owns.erase(index);
-      if (value) after.owns[index] = *value;
-    }
-    if (takes_all) {
-      compensations.at(*after.open).state = "resolved";
-      after.open.reset();
-    }
+  if (!violations.empty()) return violate(told, user, violations);
+
+  const bool takes_all = user.open && !is_contested(told.user, user);
+  Values freed;
+  for (std::size_t rule = 0; rule < rules.size(); ++rule) {
+    const auto value = wanted(rule, user);
+    if (!takes_all && value == wanted(rule, before)) continue;
+    const auto owned = user.owns.find(rule);
+    if (owned != user.owns.end() && owned->second != value) freed.emplace_back(*owned);
+    user.owns.erase(rule);
+    if (value) user.owns[rule] = *value;
   }
-  users[told.user] = after;
+  if (takes_all) end(user, "resolved", told);
+  promote(freed, told);
+}
+
+void Oracle::violate(const Told& told, User& user, const std::vector<Violation>& violations) {
+  const std::string identity = told.user + "/" + told.event_id;
+  found_violating_.insert(identity);
+  const bool is_new = !user.open;
+  if (is_new) {
+    user.open = identity;
+    compensations[identity] = {told, Deed::detect, "open", "", {}, compensations.size()};
+  }
+  Compensation& compensation = compensations.at(*user.open);
+  for (const Violation& violation : violations) {
+    const Rule& rule = rules[violation.rule];
+    const Deed deed = told.kind == Told::Kind::claim ? rule.on_claim : rule.on_change;
+    compensation.deed = std::max(compensation.deed, deed);
+    compensation.violations.push_back(violation);
+  }
+}
+
+// Whose correction is not under way, and who can have all it wants; of those the first to come.
+std::optional<std::string> Oracle::first_waiting(std::size_t rule, const std::string& value) const {
+  std::optional<std::string> first;
+  for (const auto& [name, user] : users) {
+    if (!user.open || compensations.at(*user.open).deed == Deed::send) continue;
+    if (wanted(rule, user) != value || is_contested(name, user)) continue;
+    if (!first || user.since.at(rule) < users.at(*first).since.at(rule)) first = name;
+  }
+  return first;
+}
+
+void Oracle::promote(Values freed, const Told& told) {
+  for (std::size_t next = 0; next < freed.size(); ++next) {
+    const auto [freed_rule, freed_value] = freed[next];
+    if (owner(freed_rule, freed_value)) continue;
+    const auto name = first_waiting(freed_rule, freed_value);
+    if (!name) continue;
+    User& user = users.at(*name);
+    for (std::size_t rule = 0; rule < rules.size(); ++rule) {
+      const auto value = wanted(rule, user);
+      const auto owned = user.owns.find(rule);
+      if (owned != user.owns.end() && owned->second != value) freed.emplace_back(*owned);
+      user.owns.erase(rule);
+      if (value) user.owns[rule] = *value;
+    }
+    end(user, "resolved", told);
+    ++promotions;
+  }
 }
 
 }  // namespace uniqd::simulation

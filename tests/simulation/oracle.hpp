@@ -23,43 +23,63 @@ struct Told {
   std::int64_t offset = 0;
 };
 
+// What a violation leads to, the weakest first.
+enum class Deed : std::uint8_t { detect, review, alert, send };
+
 class Oracle {
  public:
   using Fields = std::vector<std::string>;
+  struct Rule {
+    Fields fields;
+    Deed on_claim = Deed::send;
+    Deed on_change = Deed::send;
+  };
   struct User {
-    std::map<std::string, std::string> fields;  // last known
-    std::map<std::size_t, std::string> owns;    // by constraint
-    std::optional<std::string> open;            // its compensation
+    std::map<std::string, std::string> fields;   // last known
+    std::map<std::size_t, std::string> owns;     // by rule
+    std::map<std::size_t, std::uint64_t> since;  // by rule: when it came to want what it wants
+    std::optional<std::string> open;             // its compensation
   };
   struct Violation {
-    std::size_t constraint = 0;
+    std::size_t rule = 0;
     std::string value;
     std::string owner;
     std::string event_id;
   };
   struct Compensation {
     Told cause;
+    Deed deed = Deed::send;
     std::string state = "open";  // or confirmed, resolved
+    std::string ended_by;        // an event's id
     std::vector<Violation> violations;
     std::size_t decided = 0;  // how many were decided before
   };
 
-  explicit Oracle(std::vector<Fields> fields) : constraints(std::move(fields)) {}
+  explicit Oracle(std::vector<Rule> all) : rules(std::move(all)) {}
 
   void fold(const Told& told);
 
-  [[nodiscard]] std::optional<std::string> wanted(std::size_t constraint, const User& user) const;
-
-  std::vector<Fields> constraints;
+  std::vector<Rule> rules;
   std::map<std::string, User> users;
   std::map<std::string, Compensation> compensations;  // by user and event id
   std::vector<std::pair<std::int32_t, std::int64_t>> dead_letters;
+  std::uint64_t promotions = 0;
 
  private:
+  using Values = std::vector<std::pair<std::size_t, std::string>>;  // by rule
+
+  [[nodiscard]] std::optional<std::string> wanted(std::size_t rule, const User& user) const;
+  [[nodiscard]] std::optional<std::string> owner(std::size_t rule, const std::string& value) const;
+  [[nodiscard]] bool is_contested(const std::string& name, const User& user) const;
+  [[nodiscard]] std::optional<std::string> first_waiting(std::size_t rule,
+                                                         const std::string& value) const;
   void fold_values(const Told& told);
-  [[nodiscard]] std::optional<std::string> other_owner(std::size_t constraint, const User& user,
-                                                       const std::string& name) const;
+  void violate(const Told& told, User& user, const std::vector<Violation>& violations);
+  void end(User& user, const char* state, const Told& told);
+  void promote(Values freed, const Told& told);
+
   std::set<std::string> found_violating_;
+  std::uint64_t time_ = 0;
 };
 
 }  // namespace uniqd::simulation

@@ -52,15 +52,15 @@ class World {
   void examine();
   void settle();
   [[nodiscard]] bool is_caught_up() const;
-  [[nodiscard]] std::size_t count_pending() const;
-  [[nodiscard]] std::size_t count_unanswered() const;
+  [[nodiscard]] bool is_all_sent() const;
+  [[nodiscard]] bool is_all_answered() const;
   [[nodiscard]] std::string spelled(std::string value);
   template <class... Parts>
   void note(const Parts&... parts);
 
   Dice dice_;
   FaultPlan faults_;
-  std::vector<Oracle::Fields> fields_;
+  std::vector<Oracle::Rule> rules_;
   ConstraintSet constraints_;
   Topic topic_;
   Database database_;
@@ -68,7 +68,6 @@ class World {
   Examiner examiner_;
   ManualClock clock_;
   bool is_broker_down_ = false;
-  bool order_may_differ_ = false;  // from what it was before a rewind
 
   std::size_t users_;
   std::size_t values_;

@@ -118,7 +118,7 @@ void MemoryStore::apply_compensations(const Compensations::Changes& changes) {
     require(!opened.violations.empty(), "a compensation has a violation");
     decided.push_back(opened.id);
     for (const Violation& violation : opened.violations) causes.insert(violation.cause);
-    if (!has_ended(opened.state) && has_message(opened.action.kind)) due.insert(opened.id);
+    if (!has_ended(opened.state) && has_message(opened.action.kind)) due[opened.id] = 0;
   }
   for (const auto& [now, becomes_due] : changes.changed) {
     const auto found = compensations.find(now.id);
@@ -132,17 +132,49 @@ void MemoryStore::apply_compensations(const Compensations::Changes& changes) {
     known.state = now.state;
     known.action = now.action;
     known.ended_by = now.ended_by;
-    if (becomes_due) due.insert(now.id);
+    if (becomes_due) due[now.id] = 0;
     if (has_ended(now.state)) due.erase(now.id);
   }
 }
 
-void MemoryStore::mark_sent(const std::vector<CompensationId>& ids) {
+std::vector<Compensation> MemoryStore::due_in(const std::vector<Partition>& partitions,
+                                              std::size_t limit, std::int64_t now_ms) const {
+  std::vector<std::pair<std::int64_t, Compensation>> found;
+  for (const CompensationId id : decided) {
+    const auto is_due = due.find(id);
+    if (is_due == due.end() || is_due->second > now_ms) continue;
+    Compensation compensation = compensations.at(id);
+    if (std::ranges::count(partitions, compensation.partition) == 0) continue;
+    compensation.is_exhausted =
+        compensation.state == CompensationState::sent && compensation.attempts >= attempts_max;
+    found.emplace_back(is_due->second, std::move(compensation));
+  }
+  std::ranges::stable_sort(found, {}, [](const auto& timed) { return timed.first; });
+  if (found.size() > limit)
+    found.erase(found.begin() + static_cast<std::ptrdiff_t>(limit), found.end());
+  std::vector<Compensation> first;
+  first.reserve(found.size());
+  for (auto& timed : found) first.push_back(std::move(timed.second));
+  return first;
+}
+
+void MemoryStore::mark_sent(const std::vector<CompensationId>& ids, std::int64_t now_ms) {
   for (const CompensationId id : ids) {
     if (due.erase(id) == 0) continue;
     Compensation& known = compensations.at(id);
-    if (known.action.kind == ActionKind::send) known.state = CompensationState::sent;
+    if (known.action.kind != ActionKind::send) continue;
+    known.state = CompensationState::sent;
+    due[id] = now_ms + (deadline_ms << known.attempts);
     ++known.attempts;
+  }
+}
+
+void MemoryStore::mark_overdue(const std::vector<CompensationId>& ids) {
+  for (const CompensationId id : ids) {
+    Compensation& known = compensations.at(id);
+    if (known.state != CompensationState::sent) continue;
+    known.state = CompensationState::overdue;
+    due.erase(id);
   }
 }
 

@@ -25,8 +25,17 @@ class MemoryStore {
   // changed or removed must be there. Throws std::logic_error for a broken promise.
   void apply(const Outcome& outcome);
 
-  // Pending becomes sent, attempts + 1; an alert is no longer due; what has ended stays ended.
-  void mark_sent(const std::vector<CompensationId>& ids);
+  // What has its message due at `now_ms`, earliest first, at most `limit`.
+  [[nodiscard]] std::vector<Compensation> due_in(const std::vector<Partition>& partitions,
+                                                 std::size_t limit, std::int64_t now_ms) const;
+  // Pending becomes sent and due again after its deadline, attempts + 1; an alert is no longer due;
+  // what has ended stays ended.
+  void mark_sent(const std::vector<CompensationId>& ids, std::int64_t now_ms);
+  // Sent becomes overdue.
+  void mark_overdue(const std::vector<CompensationId>& ids);
+
+  static constexpr std::int32_t attempts_max = 3;
+  static constexpr std::int64_t deadline_ms = 2'000;  // doubles from attempt to attempt
 
   std::map<std::string, Entity> entities;
   std::map<ClaimKey, Claim> claims;
@@ -34,7 +43,7 @@ class MemoryStore {
   std::map<CompensationId, Compensation> compensations;
   std::vector<CompensationId> decided;  // the keys of `compensations` in the order of decision
   std::set<CompensationId> causes;      // events found in violation
-  std::set<CompensationId> due;         // a message has to be sent
+  std::map<CompensationId, std::int64_t> due;  // when a message has to be sent; 0: at once
   std::map<ClaimKey, std::vector<Contender>> contenders;
   std::vector<BadEvent> dead_letters;
 

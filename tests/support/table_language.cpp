@@ -23,10 +23,13 @@ ConstraintSet make_constraints(const TableConstraints& fields) {
   return ConstraintSet(std::move(constraints));
 }
 
-Policy deactivate_always(const ConstraintSet& constraints) {
-  const Action action{ActionKind::send, "DeactivateUser", "taken"};
+Policy make_policy(const ConstraintSet& constraints, const TableActions& actions) {
   Policy policy;
-  policy.by_constraint.resize(constraints.size(), {action, action});
+  for (std::size_t index = 0; index < constraints.size(); ++index) {
+    const ActionKind kind = index < actions.size() ? actions[index] : ActionKind::send;
+    const Action action{kind, kind == ActionKind::send ? "DeactivateUser" : "", "taken"};
+    policy.by_constraint.push_back({action, action});
+  }
   return policy;
 }
 
@@ -93,6 +96,20 @@ EventMaker::Fields fields_in(const Words& words, std::size_t first) {
   return fields;
 }
 
+std::string name_of(const Action& action) {
+  switch (action.kind) {
+    case ActionKind::detect:
+      return "detect";
+    case ActionKind::review:
+      return "review";
+    case ActionKind::alert:
+      return "alert";
+    case ActionKind::send:
+      break;
+  }
+  return action.command;
+}
+
 std::string owners_of(const std::vector<Violation>& violations) {
   Words owners;
   for (const auto& violation : violations) owners.push_back(violation.owner);
@@ -101,9 +118,9 @@ std::string owners_of(const std::vector<Violation>& violations) {
 
 class Table {
  public:
-  explicit Table(const TableConstraints& constraints)
+  Table(const TableConstraints& constraints, const TableActions& actions)
       : constraints_(make_constraints(constraints)),
-        policy_(deactivate_always(constraints_)),
+        policy_(make_policy(constraints_, actions)),
         maker_(constraints_) {}
 
   // What does not hold in the line; empty where all does.
@@ -141,7 +158,7 @@ class Table {
     Words sent;
     for (const auto& opened : changes.opened) {
       if (opened.id != event.cause) throw std::logic_error("the id is not that of its event");
-      sent.push_back(opened.action.command + " " + opened.entity + owners_of(opened.violations));
+      sent.push_back(name_of(opened.action) + " " + opened.entity + owners_of(opened.violations));
     }
     for (const auto& change : changes.changed) {
       if (change.now.violations.empty()) continue;
@@ -168,8 +185,14 @@ class Table {
     if (what == "present" || what == "absent") {
       return store_.entities.contains(words[1]) == (what == "present") ? "" : "it is not";
     }
+    if (what == "dismiss") {
+      Compensation* last = last_compensation(words[1]);
+      if (last) last->state = CompensationState::dismissed;
+      return last ? "" : "it has none";
+    }
     if (!compensation_state(what)) throw std::invalid_argument("unknown look '" + what + "'");
-    const auto state = last_state(words[1]);
+    const Compensation* last = last_compensation(words[1]);
+    const std::string state(last ? to_text(last->state) : "none");
     return state == what ? "" : "its last compensation is " + state;
   }
 
@@ -191,13 +214,13 @@ class Table {
     return found == store_.claims.end() ? std::nullopt : std::optional(found->second.owner);
   }
 
-  std::string last_state(const std::string& entity) const {
-    std::string state = "none";
+  Compensation* last_compensation(const std::string& entity) {
+    Compensation* last = nullptr;
     for (const auto& id : store_.decided) {
-      const Compensation& compensation = store_.compensations.at(id);
-      if (compensation.entity == entity) state = to_text(compensation.state);
+      Compensation& compensation = store_.compensations.at(id);
+      if (compensation.entity == entity) last = &compensation;
     }
-    return state;
+    return last;
   }
 
   ConstraintSet constraints_;
@@ -210,8 +233,9 @@ class Table {
 
 }  // namespace
 
-std::string run_table(std::string_view text, const TableConstraints& constraints) {
-  Table table(constraints);
+std::string run_table(std::string_view text, const TableConstraints& constraints,
+                      const TableActions& actions) {
+  Table table(constraints, actions);
   std::istringstream lines{std::string(text)};
   std::string complaints;
   int number = 0;

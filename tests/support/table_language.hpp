@@ -10,15 +10,17 @@
 // Events: UserAdded claims, UserDeactivated releases, every other type changes. A field is carried
 // as `field=value`, or as `field=null`. `(again)` repeats the last line like it, with its event id.
 // Sent is `-` (nothing), `COMMAND ENTITY (owner O1, O2)` for a compensation that was opened, with
-// the owner of each contested value, or `added ENTITY (owner O)` for violations added to one.
+// the owner of each contested value, or `added ENTITY (owner O)` for violations added to one. In
+// place of the command stands `review`, `alert` or `detect` where that is the action.
 // Looks:
 //   owns ENTITY VALUE      the entity owns it; VALUE is `field=value` for each field of a
 //                          constraint, or just the value for the first constraint
 //   free VALUE             nobody owns it
 //   present ENTITY         and `absent ENTITY`
-//   pending ENTITY         the state of the entity's last compensation; also `sent`, `confirmed`,
-//                          `resolved`
+//   pending ENTITY         the state of the entity's last compensation; also `open`, `confirmed`
+//                          and every other
 //   compensations N        so many have ever been opened
+// And `dismiss ENTITY` does to its last compensation what an operator may do.
 
 #include <map>
 #include <memory>
@@ -39,8 +41,11 @@ using TableConstraints = std::vector<std::vector<std::string>>;
 
 [[nodiscard]] ConstraintSet make_constraints(const TableConstraints& fields);
 
-// Every violation sends DeactivateUser.
-[[nodiscard]] Policy deactivate_always(const ConstraintSet& constraints);
+// What a violation of each constraint leads to; those not named send DeactivateUser.
+using TableActions = std::vector<ActionKind>;
+
+[[nodiscard]] Policy make_policy(const ConstraintSet& constraints,
+                                 const TableActions& actions = {});
 
 // Makes events as the decoder would.
 class EventMaker {
@@ -62,6 +67,7 @@ class EventMaker {
 // Runs a table through the real judge, decide and apply, one batch an event, with a store between.
 // Returns what does not hold, line by line; empty when all does.
 [[nodiscard]] std::string run_table(std::string_view table,
-                                    const TableConstraints& constraints = {{"e"}});
+                                    const TableConstraints& constraints = {{"e"}},
+                                    const TableActions& actions = {});
 
 }  // namespace uniqd

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -41,9 +42,10 @@ std::vector<Event> random_events(const ConstraintSet& constraints, std::mt19937_
   return events;
 }
 
+// Compound values are reviewed, so that entities are promoted too.
 MemoryStore fold(const ConstraintSet& constraints, const std::vector<Event>& events,
                  const BatchSize& batch_size) {
-  const Policy policy = deactivate_always(constraints);
+  const Policy policy = make_policy(constraints, {ActionKind::send, ActionKind::review});
   MemoryStore store;
   EventCounts counts;
   for (auto next = events.begin(); next != events.end();) {
@@ -69,6 +71,15 @@ std::vector<Command> commands_of(const MemoryStore& store) {
   return commands;
 }
 
+// Who waits for a value, in order.
+std::map<ClaimKey, std::vector<std::string>> contenders_of(const MemoryStore& store) {
+  std::map<ClaimKey, std::vector<std::string>> names;
+  for (const auto& [key, contenders] : store.contenders) {
+    for (const Contender& contender : contenders) names[key].push_back(contender.entity);
+  }
+  return names;
+}
+
 }  // namespace
 
 TEST_CASE("a batch may be cut anywhere") {
@@ -86,6 +97,7 @@ TEST_CASE("a batch may be cut anywhere") {
       const MemoryStore batched = fold(constraints, events, size);
       CHECK(batched.entities == one_by_one.entities);
       CHECK(batched.claims == one_by_one.claims);
+      CHECK(contenders_of(batched) == contenders_of(one_by_one));
       CHECK(batched.decided == one_by_one.decided);
       CHECK(batched.compensations == one_by_one.compensations);
       CHECK(commands_of(batched) == commands_of(one_by_one));

@@ -7,11 +7,15 @@
 
 namespace {
 
+using uniqd::ActionKind;
 using uniqd::run_table;
+using uniqd::TableActions;
 using uniqd::TableConstraints;
 
 const TableConstraints email_and_name{{"e"}, {"n"}};
+const TableConstraints email{{"e"}};
 const TableConstraints full_name{{"f", "l"}};
+const TableActions review{ActionKind::review};
 
 }  // namespace
 
@@ -379,6 +383,151 @@ TEST_CASE("R8: while anything is contested, only what is newly wanted is taken")
     owns u2 n=bob
   )",
                   email_and_name) == "");
+}
+
+TEST_CASE("R8: the strongest action wins, the id stays") {
+  CHECK(run_table(R"(
+    UserAdded        u1 e=a@x n=ann      => -
+    UserAdded        u2 e=a@x            => review u2 (owner u1)
+    open u2
+    UserAdded        u2 n=ann            => added u2 (owner u1)
+    pending u2
+    compensations 1
+    UserAdded        u3 n=ann            => DeactivateUser u3 (owner u1)
+    UserAdded        u3 e=a@x            => added u3 (owner u1)
+    pending u3
+    UserAdded        u4 e=a@x n=ann      => DeactivateUser u4 (owner u1, u1)
+    compensations 3
+  )",
+                  email_and_name, {ActionKind::review, ActionKind::send}) == "");
+}
+
+TEST_CASE("each action has its state, and each is settled by an event of its own") {
+  const auto table = [](const std::string& action, const std::string& state) {
+    return "UserAdded u1 e=a@x => -\n"
+           "UserAdded u2 e=a@x => " +
+           action + " u2 (owner u1)\n" + state +
+           " u2\n"
+           "UserEmailChanged u2 e=b@x => -\n"
+           "resolved u2\n"
+           "UserEmailChanged u2 e=a@x => " +
+           action +
+           " u2 (owner u1)\n"
+           "UserDeactivated u2 => -\n"
+           "confirmed u2\n";
+  };
+  CHECK(run_table(table("detect", "detected"), email, {ActionKind::detect}) == "");
+  CHECK(run_table(table("review", "open"), email, {ActionKind::review}) == "");
+  CHECK(run_table(table("alert", "open"), email, {ActionKind::alert}) == "");
+  CHECK(run_table(table("DeactivateUser", "pending"), email, {ActionKind::send}) == "");
+}
+
+TEST_CASE("R9: a freed value goes to the first who came to want it") {
+  CHECK(run_table(R"(
+    UserAdded        u1 e=a@x            => -
+    UserAdded        u3 e=a@x            => review u3 (owner u1)
+    UserAdded        u2 e=a@x            => review u2 (owner u1)
+    UserAdded        u4 e=a@x            => review u4 (owner u1)
+    UserDeactivated  u1                  => -
+    owns u3 a@x
+    resolved u3
+    open u2
+    UserEmailChanged u3 e=b@x            => -
+    owns u2 a@x
+    resolved u2
+    UserEmailChanged u2 e=null           => -
+    owns u4 a@x
+    UserAdded        u5 e=a@x            => review u5 (owner u4)
+    UserDeactivated  u5                  => -
+    UserDeactivated  u4                  => -
+    free a@x
+  )",
+                  email, review) == "");
+}
+
+TEST_CASE("R9: who came back to want it came last") {
+  CHECK(run_table(R"(
+    UserAdded        u1 e=a@x            => -
+    UserAdded        u4 e=b@x            => -
+    UserAdded        u2 e=a@x            => review u2 (owner u1)
+    UserAdded        u3 e=a@x            => review u3 (owner u1)
+    UserEmailChanged u2 e=b@x            => added u2 (owner u4)
+    UserEmailChanged u2 e=a@x            => added u2 (owner u1)
+    UserDeactivated  u1                  => -
+    owns u3 a@x
+    open u2
+  )",
+                  email, review) == "");
+}
+
+TEST_CASE("R9: an entity whose correction is under way is passed over") {
+  CHECK(run_table(R"(
+    UserAdded        u1 e=a@x n=ann      => -
+    UserAdded        u2 e=a@x n=ann      => DeactivateUser u2 (owner u1, u1)
+    UserAdded        u3 n=ann            => DeactivateUser u3 (owner u1)
+    UserAdded        u4 e=a@x            => review u4 (owner u1)
+    UserDeactivated  u1                  => -
+    owns u4 a@x
+    free n=ann
+    pending u2
+    pending u3
+  )",
+                  email_and_name, {ActionKind::review, ActionKind::send}) == "");
+}
+
+TEST_CASE("R9: all that it wants, or the next") {
+  CHECK(run_table(R"(
+    UserAdded        u1 e=a@x            => -
+    UserAdded        u2 e=b@x n=bob      => -
+    UserAdded        u3 e=a@x n=bob      => review u3 (owner u1, u2)
+    UserAdded        u4 e=a@x            => review u4 (owner u1)
+    UserDeactivated  u1                  => -
+    open u3
+    owns u4 a@x
+    UserDeactivated  u4                  => -
+    free a@x
+    UserDeactivated  u2                  => -
+    owns u3 a@x
+    owns u3 n=bob
+    resolved u3
+  )",
+                  email_and_name, {ActionKind::review, ActionKind::review}) == "");
+}
+
+TEST_CASE("R9: what a promotion frees is handled in turn") {
+  CHECK(run_table(R"(
+    UserAdded        u1 e=a@x            => -
+    UserAdded        u2 e=b@x            => -
+    UserAdded        u3 e=c@x            => -
+    UserEmailChanged u2 e=a@x            => review u2 (owner u1)
+    UserEmailChanged u3 e=b@x            => review u3 (owner u2)
+    UserAdded        u4 e=c@x            => review u4 (owner u3)
+    UserDeactivated  u1                  => -
+    owns u2 a@x
+    owns u3 b@x
+    owns u4 c@x
+    resolved u2
+    resolved u3
+    resolved u4
+  )",
+                  email, review) == "");
+}
+
+TEST_CASE("R9: who was dismissed may be promoted, and a further violation begins anew") {
+  CHECK(run_table(R"(
+    UserAdded        u1 e=a@x            => -
+    UserAdded        u2 e=a@x            => DeactivateUser u2 (owner u1)
+    dismiss u2
+    UserDeactivated  u1                  => -
+    owns u2 a@x
+    resolved u2
+    UserAdded        u3 e=b@x            => -
+    UserAdded        u4 e=a@x            => DeactivateUser u4 (owner u2)
+    dismiss u4
+    UserEmailChanged u4 e=b@x            => added u4 (owner u3)
+    pending u4
+    compensations 2
+  )") == "");
 }
 
 TEST_CASE("R10: a claim of a present entity is a change of what it carries") {
