@@ -16,6 +16,7 @@
 #include "daemon/cli.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/json_log.hpp"
+#include "daemon/no_core_dump.hpp"
 #include "daemon/run_audit.hpp"
 #include "daemon/run_daemon.hpp"
 #include "daemon/version.hpp"
@@ -71,6 +72,7 @@ int with_settings(const Arguments& arguments, const Work& work) {
     return exit_bad_config;
   }
   const Settings& settings = std::get<Settings>(loaded);
+  refuse_core_dumps();
   set_up_log(settings.log);
   try {
     return work(settings);
