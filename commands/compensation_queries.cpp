@@ -21,6 +21,15 @@ constexpr PgStatement records_by_state{"records_by_state", UNIQD_SELECT_RECORDS
 constexpr PgStatement all_records{"all_records",
                                   UNIQD_SELECT_RECORDS "ORDER BY ordinal DESC LIMIT $1::int8"};
 
+constexpr PgStatement retry_compensation{
+    "retry_compensation",
+    "UPDATE compensations SET state = 'pending', due_at = now(), attempts_before = attempts"
+    " WHERE id = $1::uuid AND action = 'send' AND state IN ('sent', 'overdue', 'dismissed')"};
+constexpr PgStatement dismiss_compensation{
+    "dismiss_compensation",
+    "UPDATE compensations SET state = 'dismissed', due_at = NULL WHERE id = $1::uuid"
+    " AND state IN ('pending', 'sent', 'overdue', 'open', 'detected')"};
+
 pqxx::result select(PgSession& session, const CompensationFilter& filter) {
   const auto limit = static_cast<std::int64_t>(filter.limit);
   if (filter.id) return session.run(records_by_id, to_uuid_text(*filter.id));
@@ -52,6 +61,28 @@ std::vector<CompensationRecord> read_compensations(PgSession& session,
   for (CompensationRecord& record : records) loaded.push_back(&record.compensation);
   if (!loaded.empty()) load_violations(session, loaded);
   return records;
+}
+
+InterventionResult intervene(PgSession& session, CompensationId id, Intervention intervention) {
+  const bool retries = intervention == Intervention::retry;
+  const auto changed =
+      session.run(retries ? retry_compensation : dismiss_compensation, to_uuid_text(id));
+  if (changed.affected_rows() == 1) {
+    return {true, retries ? "pending: the command is sent again" : "dismissed: nothing is sent"};
+  }
+  CompensationFilter filter;
+  filter.id = id;
+  const auto known = read_compensations(session, filter);
+  if (known.empty()) return {false, "there is no such compensation"};
+  const Compensation& found = known[0].compensation;
+  std::string text = "the compensation is " + std::string(to_text(found.state));
+  if (retries && !has_ended(found.state) && found.action.kind != ActionKind::send) {
+    text += " and sends no command, so there is nothing to retry";
+  } else {
+    text += retries ? "; sent, overdue and dismissed ones can be retried"
+                    : "; pending, sent, overdue, open and detected ones can be dismissed";
+  }
+  return {false, text};
 }
 
 }  // namespace uniqd

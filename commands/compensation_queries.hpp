@@ -1,6 +1,7 @@
 #pragma once
 // compensation_queries.hpp - compensations for people: with all their times.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,5 +32,20 @@ struct CompensationFilter {
 // The latest first, with their violations. Throws StoreFailure.
 [[nodiscard]] std::vector<CompensationRecord> read_compensations(PgSession& session,
                                                                  const CompensationFilter& filter);
+
+// What a person may do with a compensation.
+enum class Intervention : std::uint8_t {
+  retry,    // its command is sent again, with the same id and as many attempts as at first
+  dismiss,  // nothing more is sent; its entity may still be promoted (R9)
+};
+
+struct InterventionResult {
+  bool is_done = false;
+  std::string text;  // what was done, or why not and what can be done instead
+};
+
+// Takes effect with the next look into the outbox. Throws StoreFailure.
+[[nodiscard]] InterventionResult intervene(PgSession& session, CompensationId id,
+                                           Intervention intervention);
 
 }  // namespace uniqd

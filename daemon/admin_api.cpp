@@ -104,7 +104,7 @@ Answer AdminApi::compensations(const std::string& state) {
   return with_read_model([&](Opened& opened) {
     Json list = Json::array();
     for (const auto& record : read_compensations(opened.session, filter)) {
-      list.push_back(compensation_json(record));
+      list.push_back(compensation_json(settings_.source.topic, record));
     }
     return answer(200, {{"compensations", std::move(list)}});
   });

@@ -176,4 +176,90 @@ int run_explain(const Settings& settings, const std::string& entity, bool as_jso
   });
 }
 
+namespace {
+
+// Opens the read model, having checked that it is ours, and runs `work` with the connection.
+template <class Work>
+int with_session(const Settings& settings, Work work) {
+  return with_read_model([&]() -> int {
+    PgSession session(make_pg_target(settings));
+    (void)open_read_model(session, settings, make_constraints(settings), false);
+    return work(session);
+  });
+}
+
+std::optional<CompensationId> id_of(const std::string& text) {
+  CompensationId id;
+  return parse_uuid(text, id.bytes) ? std::optional(id) : std::nullopt;
+}
+
+int complain_of_id(const std::string& text) {
+  return complain(
+      "\"" + text + "\" is not a compensation's id; 'uniqd compensations list' has them",
+      exit_usage);
+}
+
+}  // namespace
+
+int run_compensations_list(const Settings& settings, const std::string& state, bool as_json) {
+  CompensationFilter filter;
+  filter.state = compensation_state(state);
+  if (!state.empty() && !filter.state) {
+    return complain(
+        "--state is one of pending, sent, confirmed, resolved, overdue, open, "
+        "detected, dismissed",
+        exit_usage);
+  }
+  return with_session(settings, [&](PgSession& session) {
+    const auto records = read_compensations(session, filter);
+    if (as_json) {
+      auto list = nlohmann::ordered_json::array();
+      for (const auto& record : records)
+        list.push_back(compensation_json(settings.source.topic, record));
+      fmt::print("{}\n", list.dump(2));
+      return exit_done;
+    }
+    fmt::print("{:<36}  {:<10} {:<8} {:<24} {:<24} {}\n", "id", "state", "attempts", "decided",
+               "entity", "constraints");
+    for (const auto& record : records) {
+      const Compensation& known = record.compensation;
+      std::vector<std::string> names;
+      for (const Violation& violation : known.violations) names.push_back(violation.constraint);
+      fmt::print("{:<36}  {:<10} {:<8} {:<24} {:<24} {}\n", to_uuid_text(known.id),
+                 to_text(known.state), known.attempts, record.decided_at, known.entity,
+                 fmt::join(names, ", "));
+    }
+    return exit_done;
+  });
+}
+
+int run_compensations_show(const Settings& settings, const std::string& id, bool as_json) {
+  CompensationFilter filter;
+  filter.id = id_of(id);
+  if (!filter.id) return complain_of_id(id);
+  return with_session(settings, [&](PgSession& session) -> int {
+    const auto records = read_compensations(session, filter);
+    if (records.empty()) return complain("there is no compensation " + id, exit_failed);
+    const auto shown = compensation_json(settings.source.topic, records[0]);
+    fmt::print("{}", as_json ? shown.dump(2) + "\n" : compensation_text(shown));
+    return exit_done;
+  });
+}
+
+int run_compensations_intervene(const Settings& settings, const std::string& id,
+                                Intervention intervention, bool as_json) {
+  const auto known = id_of(id);
+  if (!known) return complain_of_id(id);
+  return with_session(settings, [&](PgSession& session) -> int {
+    const InterventionResult result = intervene(session, *known, intervention);
+    if (!result.is_done) return complain(result.text, exit_failed);
+    if (as_json) {
+      fmt::print("{}\n", nlohmann::ordered_json{{"id", id}, {"result", result.text}}.dump());
+    } else {
+      fmt::print("{}: {}\n", id, result.text);
+    }
+    return exit_done;
+  });
+}
+
 }  // namespace uniqd

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "commands/compensation_queries.hpp"
 #include "config/settings.hpp"
 
 namespace uniqd {
@@ -19,5 +20,13 @@ namespace uniqd {
                              const std::vector<std::string>& values, bool as_json);
 
 [[nodiscard]] int run_explain(const Settings& settings, const std::string& entity, bool as_json);
+
+// `state` empty: all; the latest first.
+[[nodiscard]] int run_compensations_list(const Settings& settings, const std::string& state,
+                                         bool as_json);
+[[nodiscard]] int run_compensations_show(const Settings& settings, const std::string& id,
+                                         bool as_json);
+[[nodiscard]] int run_compensations_intervene(const Settings& settings, const std::string& id,
+                                              Intervention intervention, bool as_json);
 
 }  // namespace uniqd

@@ -51,10 +51,13 @@ void tell_claims(std::string& text, const Json& explained) {
   }
 }
 
-void tell_compensation(std::string& text, const Json& compensation) {
+}  // namespace
+
+std::string compensation_text(const Json& compensation) {
+  std::string text;
   auto out = std::back_inserter(text);
-  fmt::format_to(out, "\ncompensation {}: {}\n", said(compensation["id"]),
-                 said(compensation["state"]));
+  fmt::format_to(out, "compensation {} of {}: {}\n", said(compensation["id"]),
+                 said(compensation["entity"]), said(compensation["state"]));
   for (const Json& violation : compensation["violations"]) {
     fmt::format_to(out,
                    "  because event {} ({}) at {}/{}/{} asked for a value of {} that {} owned\n",
@@ -78,9 +81,8 @@ void tell_compensation(std::string& text, const Json& compensation) {
     fmt::format_to(out, "  {:<13} {} by event {}\n", said(compensation["state"]),
                    said(compensation["ended_at"]), said(compensation["ended_by"]));
   }
+  return text;
 }
-
-}  // namespace
 
 Json violation_json(const std::string& constraint, const std::vector<std::string>& fields,
                     const std::string& owner, const std::string& message) {
@@ -97,7 +99,7 @@ Json ownership_json(const Constraint& constraint, const std::optional<std::strin
           {"owner", owner ? Json(*owner) : Json(nullptr)}};
 }
 
-Json compensation_json(const CompensationRecord& record) {
+Json compensation_json(const std::string& topic, const CompensationRecord& record) {
   const Compensation& known = record.compensation;
   Json violations = Json::array();
   for (const Violation& violation : known.violations) {
@@ -117,6 +119,10 @@ Json compensation_json(const CompensationRecord& record) {
           {"command", text_or_null(known.action.command)},
           {"reason", known.action.reason},
           {"violations", std::move(violations)},
+          {"decided_at_position",
+           {{"topic", topic},
+            {"partition", to_number(known.partition)},
+            {"offset", known.offset.value}}},
           {"attempts", known.attempts},
           {"decided_at", text_or_null(record.decided_at)},
           {"due_at", text_or_null(record.due_at)},
@@ -137,11 +143,7 @@ Json explain_json(const std::string& topic, const std::string& name,
   }
   Json compensations = Json::array();
   for (const CompensationRecord& record : records) {
-    Json one = compensation_json(record);
-    one["decided_at_position"] = {{"topic", topic},
-                                  {"partition", to_number(record.compensation.partition)},
-                                  {"offset", record.compensation.offset.value}};
-    compensations.push_back(std::move(one));
+    compensations.push_back(compensation_json(topic, record));
   }
   return {{"entity", name},
           {"present", entity.has_value()},
@@ -155,7 +157,7 @@ std::string explain_text(const Json& explained) {
   text += is_present ? " is present\n" : " is not present: never added, or gone again\n";
   tell_claims(text, explained);
   for (const Json& compensation : explained["compensations"]) {
-    tell_compensation(text, compensation);
+    text += "\n" + compensation_text(compensation);
   }
   if (explained["compensations"].empty()) text += "no compensation was ever opened for it\n";
   return text;

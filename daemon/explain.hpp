@@ -32,6 +32,9 @@ namespace uniqd {
 [[nodiscard]] nlohmann::ordered_json ownership_json(const Constraint& constraint,
                                                     const std::optional<std::string>& owner);
 
-[[nodiscard]] nlohmann::ordered_json compensation_json(const CompensationRecord& record);
+[[nodiscard]] nlohmann::ordered_json compensation_json(const std::string& topic,
+                                                       const CompensationRecord& record);
+// The same in sentences, made of compensation_json()'s answer; ends with a line feed.
+[[nodiscard]] std::string compensation_text(const nlohmann::ordered_json& compensation);
 
 }  // namespace uniqd

@@ -32,6 +32,8 @@ struct Arguments {
   bool keeps_schema = false;
   std::string constraint;
   std::string entity;
+  std::string state;
+  std::string id;
   std::uint64_t memory_max_mib = 4096;
   std::vector<std::string> values;
 };
@@ -92,6 +94,34 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* help, Argumen
   return command;
 }
 
+void add_compensation_commands(CLI::App& app, Arguments& given, Work& chosen) {
+  CLI::App* group = app.add_subcommand("compensations", "look at compensations, or step in");
+  group->require_subcommand(1);
+  auto* list = add_command(
+      *group, "list", "the latest first", given,
+      [&](const Settings& settings) {
+        return run_compensations_list(settings, given.state, given.json);
+      },
+      chosen);
+  list->add_option("--state", given.state, "only those in this state");
+  list->add_flag("--json", given.json, "answer as JSON");
+
+  const auto add_one = [&](const char* name, const char* help, Work work) {
+    auto* command = add_command(*group, name, help, given, std::move(work), chosen);
+    command->add_option("id", given.id, "the compensation's id")->required();
+    command->add_flag("--json", given.json, "answer as JSON");
+  };
+  add_one("show", "one of them, with all its violations and times", [&](const Settings& settings) {
+    return run_compensations_show(settings, given.id, given.json);
+  });
+  add_one("retry", "send its command again, with the same id", [&](const Settings& settings) {
+    return run_compensations_intervene(settings, given.id, Intervention::retry, given.json);
+  });
+  add_one("dismiss", "let it be: nothing more is sent", [&](const Settings& settings) {
+    return run_compensations_intervene(settings, given.id, Intervention::dismiss, given.json);
+  });
+}
+
 int run(int argc, char** argv) {
   CLI::App app{
       "uniqd - enforces uniqueness across aggregates, after the fact and without locks.\n"
@@ -150,6 +180,7 @@ int run(int argc, char** argv) {
   explain->add_option("entity", given.entity, "the entity's id")->required();
   explain->add_flag("--json", given.json, "answer as JSON");
 
+  add_compensation_commands(app, given, chosen);
   add_command(app, "migrate", "create or upgrade the schema", given, run_migrate, chosen);
 
   try {
