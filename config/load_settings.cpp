@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "config/read_rules.hpp"
 #include "config/read_services.hpp"
 #include "config/yaml_reader.hpp"
@@ -13,8 +15,22 @@ using settings::MapReader;
 using settings::Place;
 using settings::Reading;
 
+// YAML has no control characters but tab and line ends, and yaml-cpp reads on for ever behind some.
+bool has_control_character(std::string_view text, Reading& reading) {
+  const auto found = std::ranges::find_if(text, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte < ' ' && c != '\t' && c != '\n' && c != '\r') || byte == 0x7f;
+  });
+  if (found == text.end()) return false;
+  const auto line = static_cast<int>(std::count(text.begin(), found, '\n')) + 1;
+  reading.fail(Place{"", "", line}, {"holds a control character", "text in UTF-8",
+                                     "remove it, or save the file as UTF-8 text"});
+  return true;
+}
+
 // Nothing, and an error, when the text is not one YAML document.
 std::optional<YAML::Node> parse(std::string_view text, Reading& reading) {
+  if (has_control_character(text, reading)) return std::nullopt;
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string{text});
     if (documents.size() > 1) {

@@ -68,6 +68,10 @@ source: { topic: ce-users)",
 ---
 mode: enforce)",
            {"3: holds more than one YAML document; keep one, without ---"}},
+          {"a control character",
+           "mode: enforce\nlog: \x04",
+           {"2: holds a control character; allowed: text in UTF-8; remove it, or save the file as "
+            "UTF-8 text"}},
       },
       Text::whole);
 }
