@@ -4,6 +4,7 @@
 
 #include <array>
 #include <map>
+#include <type_traits>
 
 namespace uniqd {
 namespace {
@@ -64,6 +65,21 @@ std::string connect_sqlstate(const std::string& text) {
   return "";
 }
 
+// Version 6 of libpqxx tells some failures by their types only.
+std::string sqlstate_of(const pqxx::sql_error& failure) {
+  const auto is = [&]<class Failure>(std::type_identity<Failure>) {
+    return dynamic_cast<const Failure*>(&failure) != nullptr;
+  };
+  if (!failure.sqlstate().empty()) return failure.sqlstate();
+  if (is(std::type_identity<pqxx::insufficient_privilege>{})) return "42501";
+  if (is(std::type_identity<pqxx::undefined_table>{})) return "42P01";
+  if (is(std::type_identity<pqxx::undefined_column>{})) return "42703";
+  if (is(std::type_identity<pqxx::unique_violation>{})) return "23505";
+  if (is(std::type_identity<pqxx::disk_full>{})) return "53100";
+  if (is(std::type_identity<pqxx::insufficient_resources>{})) return "53000";
+  return "XX000";
+}
+
 }  // namespace
 
 PgSession::PgSession(const PgTarget& target) {
@@ -102,8 +118,7 @@ void PgSession::rethrow_as_store_failure() {
   } catch (const pqxx::broken_connection& failure) {
     throw StoreFailure("", first_line(failure.what()));
   } catch (const pqxx::sql_error& failure) {
-    throw StoreFailure(failure.sqlstate().empty() ? "XX000" : failure.sqlstate(),
-                       first_line(failure.what()));
+    throw StoreFailure(sqlstate_of(failure), first_line(failure.what()));
   } catch (const pqxx::failure& failure) {
     throw StoreFailure("XX000", first_line(failure.what()));
   }

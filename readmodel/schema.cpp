@@ -130,9 +130,10 @@ constexpr PgStatement select_fingerprint{
 constexpr PgStatement number_constraint{
     "number_constraint",
     "INSERT INTO constraints (id, name) VALUES ($1::smallint, $2) ON CONFLICT (name) DO NOTHING"};
+// Not of information_schema, which shows only what the user has rights on.
 constexpr PgStatement find_table{"find_table",
-                                 "SELECT count(*) FROM information_schema.tables"
-                                 " WHERE table_schema = $1 AND table_name = 'schema_version'"};
+                                 "SELECT count(*) FROM pg_catalog.pg_tables"
+                                 " WHERE schemaname = $1 AND tablename = 'schema_version'"};
 
 // Runs `work` in a transaction of its own that no other migration or start shares.
 template <class Work>
