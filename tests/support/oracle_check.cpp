@@ -27,7 +27,7 @@ class Comparison {
   explicit Comparison(TestBed& bed)
       : bed_(bed),
         records_(bed.kafka().read_all(bed.topic)),
-        oracle_({{"email"}, {"username"}}),
+        oracle_({Oracle::Rule{{"email"}}, Oracle::Rule{{"username"}}}),
         hasher_(bed.sql_text("SELECT value FROM meta WHERE name = 'value_key'")) {
     for (const TestRecord& record : records_) oracle_.fold(told_by(record));
     for (const auto& row : bed_.sql("SELECT id, entity, event_id FROM compensations")) {
@@ -46,8 +46,9 @@ class Comparison {
             stored("SELECT name || ' ' || claim_count FROM constraints"));
     compare("entity", expected_entities(), stored_entities());
     compare("compensation", expected_compensations(),
-            stored("SELECT entity || '/' || event_id || ' ' || CASE WHEN state IN ('pending', "
-                   "'sent') THEN 'open' ELSE state END || ' at ' || partition || ':' || \"offset\""
+            stored("SELECT entity || '/' || event_id || ' ' || CASE WHEN state IN "
+                   "('confirmed', 'resolved') THEN state ELSE 'open' END || ' at ' || partition || "
+                   "':' || \"offset\""
                    " FROM compensations"));
     compare("violation", expected_violations(),
             stored("SELECT c.entity || '/' || c.event_id || ' ' || v.constraint_name || ' ' || "
@@ -174,8 +175,8 @@ class Comparison {
       for (const auto& violation : known.violations) {
         auto value = violation.value;
         if (value.ends_with('|')) value.pop_back();
-        lines.insert(fmt::format("{} {} {} of {} by {}", identity, names[violation.constraint],
-                                 to_hex(digest(violation.constraint, value)), violation.owner,
+        lines.insert(fmt::format("{} {} {} of {} by {}", identity, names[violation.rule],
+                                 to_hex(digest(violation.rule, value)), violation.owner,
                                  violation.event_id));
       }
     }
