@@ -11,7 +11,7 @@ SERVICES := tests/support/services.sh
 SOURCES := find commands config daemon readmodel tests -name '*.cpp' -o -name '*.hpp' | sort
 PACKAGES := build-essential cmake ninja-build ccache pkg-config git ca-certificates \
   librdkafka-dev libpqxx-dev libyaml-cpp-dev libspdlog-dev libfmt-dev doctest-dev \
-  nlohmann-json3-dev libsimdjson-dev libicu-dev libssl-dev libcli11-dev libcpp-httplib-dev \
+  nlohmann-json3-dev libsimdjson-dev libicu-dev libphonenumber-dev libssl-dev libcli11-dev libcpp-httplib-dev \
   prometheus-cpp-dev libsystemd-dev libabsl-dev \
   postgresql openjdk-17-jre-headless maven kcat procps \
   clang-format-14 clang-tidy-14

@@ -1,10 +1,13 @@
 #include "config/checks.hpp"
 
 #include <fmt/format.h>
+#include <phonenumbers/phonenumberutil.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace uniqd::settings {
@@ -129,8 +132,13 @@ std::optional<Complaint> check_pointer(std::string_view name, std::string_view v
                    for_example(name, pointer_for(name, value))};
 }
 
-std::optional<Complaint> check_entity_pointer(std::string_view name, std::string_view value) {
-  if (auto complaint = check_pointer(name, value)) return complaint;
+std::optional<Complaint> check_entity(std::string_view name, std::string_view value) {
+  if (value == "key" || value == "subject") return std::nullopt;
+  if (auto complaint = check_pointer(name, value)) {
+    complaint->problem = "is neither key nor subject nor a JSON Pointer";
+    complaint->allowed = "key | subject | " + complaint->allowed;
+    return complaint;
+  }
   const std::string_view last = value.substr(value.rfind('/') + 1);
   if (last.empty()) {
     return Complaint{"ends without a name, and the name is used in commands", "",
@@ -169,6 +177,22 @@ std::optional<Complaint> check_identifier(std::string_view, std::string_view val
   return Complaint{"is not a name",
                    "letters, digits, '_' and '-', a letter or '_' first, 1 to 63 characters",
                    "name it e.g. email"};
+}
+
+std::optional<Complaint> check_region(std::string_view name, std::string_view value) {
+  const auto known = [](const std::string& region) {
+    std::set<std::string> regions;
+    i18n::phonenumbers::PhoneNumberUtil::GetInstance()->GetSupportedRegions(&regions);
+    return regions.contains(region);
+  };
+  if (known(std::string{value})) return std::nullopt;
+  std::string region{value == "UK" || value == "uk" ? "GB" : value};
+  for (char& c : region) {
+    if (is_lower(c)) c = static_cast<char>(c - 'a' + 'A');
+  }
+  return Complaint{"is not a region whose phone numbers are known",
+                   "ISO 3166-1 alpha-2 codes in upper case",
+                   for_example(name, known(region) ? region : "DE")};
 }
 
 std::optional<Complaint> check_message_name(std::string_view name, std::string_view value) {

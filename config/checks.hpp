@@ -32,8 +32,9 @@ std::optional<Complaint> check_topic(std::string_view name, std::string_view val
 // RFC 6901, at least one segment.
 std::optional<Complaint> check_pointer(std::string_view name, std::string_view value);
 
-// As check_pointer, and the last segment names something that a command does not have anyway.
-std::optional<Complaint> check_entity_pointer(std::string_view name, std::string_view value);
+// `key`, `subject`, or as check_pointer, and then the last segment names something that a command
+// does not have anyway.
+std::optional<Complaint> check_entity(std::string_view name, std::string_view value);
 
 // A JSON Pointer if it begins with '/', else the name of a header.
 std::optional<Complaint> check_pointer_or_header(std::string_view name, std::string_view value);
@@ -43,6 +44,9 @@ std::optional<Complaint> check_schema(std::string_view name, std::string_view va
 
 // The name of a constraint or of a field: ^[A-Za-z_][A-Za-z0-9_-]{0,62}$
 std::optional<Complaint> check_identifier(std::string_view name, std::string_view value);
+
+// A region whose phone numbers are known: ISO 3166-1 alpha-2 in upper case.
+std::optional<Complaint> check_region(std::string_view name, std::string_view value);
 
 // A message or event type: not empty, no control characters.
 std::optional<Complaint> check_message_name(std::string_view name, std::string_view value);

@@ -11,19 +11,10 @@ struct Row {
   std::string_view remedy;
 };
 
-constexpr std::string_view use_cloudevents =
-    "write envelope: auto and have the events sent as CloudEvents or as plain JSON";
 constexpr std::string_view use_basic_steps = "use trim, lowercase, casefold, nfc and nfkc";
-constexpr std::string_view use_send = "write e.g. send: DeactivateUser";
 
 constexpr std::array table{
-    Row{"mode", "detect", "write mode: enforce"},
     Row{"source.sequence", "*", "remove the key; redeliveries are known by their offset"},
-    Row{"source.envelope", "kurrentdb", use_cloudevents},
-    Row{"source.envelope", "debezium", use_cloudevents},
-    Row{"source.envelope", "axon", use_cloudevents},
-    Row{"source.envelope", "message-type", use_cloudevents},
-    Row{"constraints.*.fields[1]", "*", "keep one field, and make a constraint for each other one"},
     Row{"constraints.*.normalize[*]", "email", use_basic_steps},
     Row{"constraints.*.normalize[*]", "email-gmail", use_basic_steps},
     Row{"constraints.*.normalize[*]", "digits", use_basic_steps},
@@ -32,13 +23,6 @@ constexpr std::array table{
     Row{"constraints.*.normalize.*[*]", "email-gmail", use_basic_steps},
     Row{"constraints.*.normalize.*[*]", "digits", use_basic_steps},
     Row{"constraints.*.normalize.*[*]", "e164", use_basic_steps},
-    Row{"constraints.*.on_violation.review", "*", use_send},
-    Row{"constraints.*.on_violation.alert", "*", use_send},
-    Row{"constraints.*.on_violation.detect", "*", use_send},
-    Row{"constraints.*.on_violation.*.review", "*", use_send},
-    Row{"constraints.*.on_violation.*.alert", "*", use_send},
-    Row{"constraints.*.on_violation.*.detect", "*", use_send},
-    Row{"compensation.*", "*", "remove the key; a command is sent until the broker has it"},
     Row{"safety.*", "*", "remove the key; sending has no limit"},
     Row{"on_bad_event", "halt", "write on_bad_event: park"},
     Row{"admin.token_file", "*", "remove the key and listen on loopback, e.g. 127.0.0.1:8480"},

@@ -112,6 +112,17 @@ YAML::Node print(const Action& action) {
   return map;
 }
 
+// A step without options is its word alone.
+YAML::Node print(const NormalizeStep& step) {
+  YAML::Node options = new_map();
+  if (needs_region(step.name)) options["default_region"] = step.default_region;
+  if (can_find_invalid(step.name)) options["on_invalid"] = word(step.on_invalid);
+  if (options.size() == 0) return YAML::Node{step.name};
+  YAML::Node map = new_map();
+  map[step.name] = options;
+  return map;
+}
+
 YAML::Node print(const Constraint& constraint) {
   YAML::Node map = new_map();
   YAML::Node fields{YAML::NodeType::Sequence};
@@ -119,7 +130,7 @@ YAML::Node print(const Constraint& constraint) {
   for (const ConstraintField& field : constraint.fields) {
     fields.push_back(field.name);
     YAML::Node steps{YAML::NodeType::Sequence};
-    for (const std::string& step : field.normalize) steps.push_back(step);
+    for (const NormalizeStep& step : field.normalize) steps.push_back(print(step));
     normalize[field.name] = steps;
   }
   map["fields"] = flow(fields);

@@ -33,13 +33,22 @@ std::vector<EventField> read_event_fields(MapReader map) {
   return fields;
 }
 
-EventRule read_event(MapReader map, std::string type) {
+// Only a CloudEvent has a subject.
+void read_entity(MapReader& map, SourceEnvelope envelope, std::string& entity) {
+  need(map, "entity", "/userId");
+  if (!read_text(map, "entity", entity, check_entity) || entity != "subject") return;
+  if (envelope == SourceEnvelope::automatic || envelope == SourceEnvelope::cloudevents) return;
+  map.reading().fail(Text{map.place_of("entity"), entity},
+                     {fmt::format("has no meaning with envelope: {}", to_word(envelope)), "",
+                      "write entity: key for the record's key, or a JSON Pointer, e.g. /userId"});
+}
+
+EventRule read_event(MapReader map, SourceEnvelope envelope, std::string type) {
   EventRule rule;
   rule.type = std::move(type);
   need(map, "effect", "claim");
-  need(map, "entity", "/userId");
   const bool has_effect = read_word(map, "effect", rule.effect);
-  read_text(map, "entity", rule.entity, check_entity_pointer);
+  read_entity(map, envelope, rule.entity);
   const bool has_fields = map.has("fields");
   if (has_fields) rule.fields = read_event_fields(map.map("fields"));
   if (has_effect && rule.effect == Effect::release && has_fields) {
@@ -54,7 +63,7 @@ EventRule read_event(MapReader map, std::string type) {
 
 bool is_claim(const EventRule& rule) { return rule.effect == Effect::claim; }
 
-void read_events(MapReader& root, std::vector<EventRule>& events) {
+void read_events(MapReader& root, SourceEnvelope envelope, std::vector<EventRule>& events) {
   constexpr std::string_view remedy =
       "write e.g. UserAdded: { effect: claim, entity: /userId, fields: { email: /email } }";
   Reading& reading = root.reading();
@@ -62,7 +71,7 @@ void read_events(MapReader& root, std::vector<EventRule>& events) {
   MapReader map = root.map("events");
   for (const std::string& type : map.names()) {
     check_key(map, type, check_message_name);
-    events.push_back(read_event(map.map(type), type));
+    events.push_back(read_event(map.map(type), envelope, type));
   }
   const bool has_claim = std::any_of(events.begin(), events.end(), is_claim);
   if (!has_claim && reading.error_count() == errors_before) {
@@ -70,39 +79,71 @@ void read_events(MapReader& root, std::vector<EventRule>& events) {
   }
 }
 
-std::vector<std::string> values_of(const std::vector<Text>& texts) {
-  std::vector<std::string> values;
-  values.reserve(texts.size());
-  for (const Text& text : texts) values.push_back(text.value);
-  return values;
+bool check_step(Reading& reading, const Text& word) {
+  const auto& steps = normalize_steps;
+  if (std::find(steps.begin(), steps.end(), word.value) != steps.end()) return true;
+  const std::string near = nearest_name(word.value, steps);
+  reading.fail(word, {"is not a normalisation step", joined({steps.begin(), steps.end()}),
+                      near.empty() ? "write e.g. normalize: [trim, nfkc, casefold]"
+                                   : fmt::format("did you mean {}?", near)});
+  return false;
 }
 
-std::vector<std::string> read_steps(MapReader& map, std::string_view name) {
-  const auto texts = map.texts(name);
-  if (!texts) return {};
-  for (const Text& step : *texts) {
-    if (std::find(normalize_steps.begin(), normalize_steps.end(), step.value) !=
-        normalize_steps.end()) {
-      continue;
+// `default_region` is what the constraint says, "" for nothing.
+NormalizeStep read_step(Choice& choice, const std::string& default_region) {
+  NormalizeStep step;
+  step.name = choice.word.value;
+  if (can_find_invalid(step.name)) read_word(choice.options, "on_invalid", step.on_invalid);
+  if (needs_region(step.name)) {
+    step.default_region = default_region;
+    read_text(choice.options, "default_region", step.default_region, check_region);
+    const bool is_missing = step.default_region.empty() && !choice.options.has("default_region");
+    if (is_missing && choice.options.is_sound()) {
+      choice.options.reading().fail(
+          choice.word, {"has no default_region, the country of a number that does not name one", "",
+                        "write e.g. default_region: DE beside normalize"});
     }
-    const auto steps = supported(step.place.key, {normalize_steps.begin(), normalize_steps.end()});
-    const std::string near = nearest_name(step.value, steps);
-    map.reading().fail(step, {"is not a normalisation step", joined(steps),
-                              near.empty() ? "write e.g. normalize: [trim, nfkc, casefold]"
-                                           : fmt::format("did you mean {}?", near)});
   }
-  return values_of(*texts);
+  choice.options.finish();
+  return step;
+}
+
+std::vector<NormalizeStep> read_steps(MapReader& map, std::string_view name,
+                                      const std::string& default_region) {
+  std::vector<NormalizeStep> steps;
+  auto choices = map.choices(name);
+  if (!choices) return steps;
+  for (Choice& choice : *choices) {
+    if (check_step(map.reading(), choice.word)) steps.push_back(read_step(choice, default_region));
+  }
+  return steps;
+}
+
+bool has_region(const ConstraintField& field) {
+  return std::any_of(field.normalize.begin(), field.normalize.end(),
+                     [](const NormalizeStep& step) { return needs_region(step.name); });
 }
 
 void read_normalize(MapReader& map, std::vector<ConstraintField>& fields) {
-  if (!map.is_map("normalize")) {
-    const std::vector<std::string> steps = read_steps(map, "normalize");
+  const std::size_t errors_before = map.reading().error_count();
+  std::string region;
+  const bool region_is_given = map.has("default_region");
+  read_text(map, "default_region", region, check_region);
+  if (map.is_map("normalize")) {
+    MapReader by_field = map.map("normalize");
+    for (ConstraintField& field : fields) {
+      field.normalize = read_steps(by_field, field.name, region);
+    }
+    by_field.finish();
+  } else {
+    const std::vector<NormalizeStep> steps = read_steps(map, "normalize", region);
     for (ConstraintField& field : fields) field.normalize = steps;
-    return;
   }
-  MapReader by_field = map.map("normalize");
-  for (ConstraintField& field : fields) field.normalize = read_steps(by_field, field.name);
-  by_field.finish();
+  const bool is_used = std::any_of(fields.begin(), fields.end(), has_region);
+  if (region_is_given && !is_used && map.reading().error_count() == errors_before) {
+    map.reading().fail(map.place_of("default_region"),
+                       {"has no meaning without the step e164", "", "remove it"});
+  }
 }
 
 bool is_named(const ConstraintField& field, std::string_view name) { return field.name == name; }
@@ -138,8 +179,7 @@ void check_kind(MapReader& map) {
   std::vector<std::string> kinds;
   std::vector<std::string> given;
   for (const auto& word : words(ActionKind{})) {
-    const std::string key = fmt::format("{}.{}", map.place().key, word.text);
-    if (!supported(key, {"true"}).empty()) kinds.emplace_back(word.text);
+    kinds.emplace_back(word.text);
     if (map.has(word.text)) given.emplace_back(word.text);
   }
   if (given.size() == 1 || !map.is_sound()) return;
@@ -233,7 +273,7 @@ void read_constraints(MapReader& root, bool events_are_sound, Settings& settings
 void read_rules(MapReader& root, Settings& settings) {
   read_word(root, "mode", settings.mode);
   const std::size_t errors_before = root.reading().error_count();
-  read_events(root, settings.events);
+  read_events(root, settings.source.envelope, settings.events);
   const bool events_are_sound = root.reading().error_count() == errors_before;
   read_word(root, "unknown_events", settings.unknown_events);
   read_constraints(root, events_are_sound, settings);

@@ -56,6 +56,12 @@ enum class OnBadEvent {
   halt,
 };
 
+// What becomes of a value that a normalisation step cannot take.
+enum class OnInvalid {
+  keep,    // indexed as it is at that point
+  reject,  // its event is a bad event
+};
+
 enum class ActionKind {
   send,    // a command to commands.topic
   review,  // opened for a person, nothing is sent
@@ -132,8 +138,10 @@ struct EventField {
 struct EventRule {
   std::string type;  // the event's type, compared exactly; unique among the rules
   Effect effect = Effect::claim;
-  std::string entity;  // JSON Pointer into the event's data; its last segment names the
-                       // entity in a command, and is not empty
+  // Where the entity's id is: a JSON Pointer into the event's data, whose last segment is not empty
+  // and names the entity in a command; or `key`, the record's key; or `subject`, the CloudEvents
+  // subject. Commands name the entity `entity` for the two words.
+  std::string entity;
   std::vector<EventField>
       fields;  // in the order of the file; none for a release, some for a change
 
@@ -148,9 +156,17 @@ struct Action {
   bool operator==(const Action&) const = default;
 };
 
+struct NormalizeStep {
+  std::string name;            // one of normalize_steps (words.hpp)
+  std::string default_region;  // of a phone number without a country code; only e164 has one
+  OnInvalid on_invalid = OnInvalid::keep;  // only for steps that can find a value invalid
+
+  bool operator==(const NormalizeStep&) const = default;
+};
+
 struct ConstraintField {
-  std::string name;                    // carried by at least one claim event
-  std::vector<std::string> normalize;  // step names, in order of application; may be empty
+  std::string name;                      // carried by at least one claim event
+  std::vector<NormalizeStep> normalize;  // in order of application; may be empty
 
   bool operator==(const ConstraintField&) const = default;
 };

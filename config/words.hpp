@@ -56,6 +56,10 @@ constexpr std::array<Word<OnBadEvent>, 2> words(OnBadEvent) {
   return {{{OnBadEvent::park, "park"}, {OnBadEvent::halt, "halt"}}};
 }
 
+constexpr std::array<Word<OnInvalid>, 2> words(OnInvalid) {
+  return {{{OnInvalid::keep, "keep"}, {OnInvalid::reject, "reject"}}};
+}
+
 constexpr std::array<Word<ActionKind>, 4> words(ActionKind) {
   return {{{ActionKind::send, "send"},
            {ActionKind::review, "review"},
@@ -87,5 +91,13 @@ constexpr std::string_view to_word(E value) {
 // Every normalisation step that has a name.
 inline constexpr std::array<std::string_view, 9> normalize_steps{
     "trim", "lowercase", "casefold", "nfc", "nfkc", "email", "email-gmail", "digits", "e164"};
+
+// Whether a step can find a value invalid, and so has `on_invalid`.
+constexpr bool can_find_invalid(std::string_view step) {
+  return step.starts_with("email") || step == "e164";
+}
+
+// Whether a step has, and needs, a `default_region`.
+constexpr bool needs_region(std::string_view step) { return step == "e164"; }
 
 }  // namespace uniqd::settings

@@ -59,6 +59,12 @@ void read_any_number(MapReader& map, std::string_view name, Number& out, Number 
               fmt::format("{} to {}", low, high), fmt::format("write e.g. {}: {}", name, out)});
 }
 
+// Those of `values` that the daemon supports under `key`.
+std::vector<std::string> supported(std::string_view key, std::vector<std::string> values) {
+  std::erase_if(values, [&](const auto& value) { return not_yet_supported(key, value); });
+  return values;
+}
+
 }  // namespace
 
 Reading::Reading(std::string file_name, const Surroundings& surroundings)
@@ -158,7 +164,24 @@ std::optional<Text> MapReader::text(std::string_view name) {
   return scalar(entry->node, place_of(name));
 }
 
-std::optional<std::vector<Text>> MapReader::texts(std::string_view name) {
+std::optional<Choice> MapReader::choice(const YAML::Node& node, Place place) {
+  if (!node.IsMap()) {
+    auto word = scalar(node, place);
+    if (!word) return std::nullopt;
+    return Choice{*std::move(word), MapReader{*reading_, std::move(place)}};
+  }
+  MapReader map{*reading_, node, place};
+  const std::vector<std::string> names = map.names();
+  if (names.size() != 1) {
+    reading_->fail(place, {"holds several words in one item of the list", "",
+                           "begin each with a '-', or write [one, { two: { option: value } }]"});
+    return std::nullopt;
+  }
+  return Choice{Text{std::move(place), names.front()}, map.map(names.front())};
+}
+
+template <class Item, class Read>
+std::optional<std::vector<Item>> MapReader::items(std::string_view name, Read read) {
   const Entry* entry = find(name);
   if (entry == nullptr) return std::nullopt;
   const Place place = place_of(name);
@@ -167,18 +190,28 @@ std::optional<std::vector<Text>> MapReader::texts(std::string_view name) {
         place, wrong_kind(entry->node, "a list", fmt::format("write e.g. {}: [one, two]", name)));
     return std::nullopt;
   }
-  std::vector<Text> result;
+  std::vector<Item> result;
   const std::size_t errors_before = reading_->error_count();
   for (std::size_t i = 0; i < entry->node.size(); ++i) {
     const YAML::Node item = entry->node[i];
     const std::string index = fmt::format("[{}]", i);
     // The mark of an empty item is that of what follows.
     const int line = item.IsNull() ? place.line : item.Mark().line + 1;
-    auto text = scalar(item, {place.key + index, place.name + index, line});
-    if (text) result.push_back(*std::move(text));
+    auto read_item = read(item, Place{place.key + index, place.name + index, line});
+    if (read_item) result.push_back(*std::move(read_item));
   }
   if (reading_->error_count() != errors_before) return std::nullopt;
   return result;
+}
+
+std::optional<std::vector<Text>> MapReader::texts(std::string_view name) {
+  return items<Text>(
+      name, [this](const YAML::Node& item, Place place) { return scalar(item, std::move(place)); });
+}
+
+std::optional<std::vector<Choice>> MapReader::choices(std::string_view name) {
+  return items<Choice>(
+      name, [this](const YAML::Node& item, Place place) { return choice(item, std::move(place)); });
 }
 
 MapReader MapReader::map(std::string_view name) {
@@ -232,11 +265,6 @@ std::optional<std::size_t> read_choice(MapReader& map, std::string_view name,
   map.reading().fail(*text, {"is not one of the allowed values", joined(choices),
                              fmt::format("write e.g. {}: {}", name, near.empty() ? usual : near)});
   return std::nullopt;
-}
-
-std::vector<std::string> supported(std::string_view key, std::vector<std::string> values) {
-  std::erase_if(values, [&](const auto& value) { return not_yet_supported(key, value); });
-  return values;
 }
 
 void read_number(MapReader& map, std::string_view name, int& out, int low, int high) {

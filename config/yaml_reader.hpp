@@ -48,6 +48,8 @@ class Reading {
   std::vector<SettingsError> errors_;
 };
 
+struct Choice;
+
 // One YAML map. A key counts as known once it was asked for; finish() reports the others. A getter
 // answers nothing both for a key that is absent and for one that it reported: has() tells them
 // apart. Keys given twice are reported at once, and the first one is read.
@@ -72,6 +74,9 @@ class MapReader {
   // A list of scalars.
   std::optional<std::vector<Text>> texts(std::string_view name);
 
+  // A list whose items are a word, or a word with options: [trim, e164: { on_invalid: reject }].
+  std::optional<std::vector<Choice>> choices(std::string_view name);
+
   // An empty reader where the key is absent or was reported.
   MapReader map(std::string_view name);
 
@@ -95,12 +100,22 @@ class MapReader {
   const Entry* find(std::string_view name);
   void add_entry(const YAML::Node& key, const YAML::Node& value);
   std::optional<Text> scalar(const YAML::Node& node, Place place);
+  std::optional<Choice> choice(const YAML::Node& node, Place place);
+  // The items of a list, each through `read`; nothing where one was reported.
+  template <class Item, class Read>
+  std::optional<std::vector<Item>> items(std::string_view name, Read read);
 
   Reading* reading_;
   Place place_;
   bool sound_ = true;
   std::vector<Entry> entries_;
   std::set<std::string, std::less<>> known_;
+};
+
+// A word of a list, and its options; an empty reader where it has none.
+struct Choice {
+  Text word;
+  MapReader options;
 };
 
 // "a | b | c"
@@ -114,9 +129,6 @@ bool read_text(MapReader& map, std::string_view name, std::string& out, Check ch
 std::optional<std::size_t> read_choice(MapReader& map, std::string_view name,
                                        const std::vector<std::string>& allowed,
                                        std::string_view usual);
-
-// Those of `values` that the daemon supports under `key`.
-std::vector<std::string> supported(std::string_view key, std::vector<std::string> values);
 
 // A number from `low` to `high`, both inclusive.
 void read_number(MapReader& map, std::string_view name, int& out, int low, int high);

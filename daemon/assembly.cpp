@@ -18,10 +18,11 @@ constexpr std::array<std::pair<std::string_view, NormalizeStep>, 5> steps{{
     {"nfkc", NormalizeStep::nfkc},
 }};
 
-Normalizer make_normalizer(const std::vector<std::string>& names) {
+Normalizer make_normalizer(const std::vector<settings::NormalizeStep>& wanted) {
   std::vector<NormalizeStep> chosen;
-  for (const std::string& name : names) {
-    const auto step = std::ranges::find(steps, name, [](const auto& entry) { return entry.first; });
+  for (const settings::NormalizeStep& one : wanted) {
+    const auto step =
+        std::ranges::find(steps, one.name, [](const auto& entry) { return entry.first; });
     if (step == steps.end()) throw std::logic_error("an unknown step got through the checks");
     chosen.push_back(step->second);
   }

@@ -174,8 +174,8 @@ TEST_CASE("configuration errors: closed sets of words") {
   check({
       {"a mode that is none",
        "mode: enforced",
-       {"1: mode: \"enforced\" is not one of the allowed values; allowed: enforce; write e.g. "
-        "mode: enforce"}},
+       {"1: mode: \"enforced\" is not one of the allowed values; allowed: enforce | detect; write "
+        "e.g. mode: enforce"}},
       {"a start that is none",
        R"(source:
   topic: ce-users
@@ -185,7 +185,8 @@ TEST_CASE("configuration errors: closed sets of words") {
       {"a source envelope that is none",
        "source: { topic: ce-users, envelope: avro }",
        {"1: source.envelope: \"avro\" is not one of the allowed values; allowed: auto | "
-        "cloudevents | plain; write e.g. envelope: auto"}},
+        "cloudevents | kurrentdb | debezium | axon | message-type | plain; write e.g. envelope: "
+        "auto"}},
       {"a command envelope that is none",
        "commands: { envelope: cloudevent }",
        {"1: commands.envelope: \"cloudevent\" is not one of the allowed values; allowed: "
@@ -471,8 +472,9 @@ TEST_CASE("configuration errors: events") {
       {"pointers that are none",
        R"(events:
   UserAdded: { effect: claim, entity: userId, fields: { email: $.email } })",
-       {"2: events.UserAdded.entity: \"userId\" is not a JSON Pointer; allowed: /name or "
-        "/name/inner (RFC 6901; ~0 for '~', ~1 for '/'); write e.g. entity: /userId",
+       {"2: events.UserAdded.entity: \"userId\" is neither key nor subject nor a JSON Pointer; "
+        "allowed: key | subject | /name or /name/inner (RFC 6901; ~0 for '~', ~1 for '/'); write "
+        "e.g. entity: /userId",
         "2: events.UserAdded.fields.email: \"$.email\" is not a JSON Pointer; allowed: /name or "
         "/name/inner (RFC 6901; ~0 for '~', ~1 for '/'); write e.g. email: /email"}},
       {"an entity without a name",
@@ -480,6 +482,12 @@ TEST_CASE("configuration errors: events") {
   UserAdded: { effect: claim, entity: /user/, fields: { email: /email } })",
        {"2: events.UserAdded.entity: \"/user/\" ends without a name, and the name is used in "
         "commands; write e.g. entity: /userId"}},
+      {"a subject that is no CloudEvent's",
+       R"(source: { topic: ce-users, envelope: axon }
+events:
+  UserAdded: { effect: claim, entity: subject, fields: { email: /email } })",
+       {"3: events.UserAdded.entity: \"subject\" has no meaning with envelope: axon; write entity: "
+        "key for the record's key, or a JSON Pointer, e.g. /userId"}},
       {"an entity that a command could not name",
        R"(events:
   UserAdded: { effect: claim, entity: /reason, fields: { email: /email } })",
@@ -547,9 +555,11 @@ TEST_CASE("configuration errors: constraints") {
     normalize: [trim, lowercas, rot13]
     on_violation: { send: X })",
        {"4: constraints.email.normalize[1]: \"lowercas\" is not a normalisation step; allowed: "
-        "trim | lowercase | casefold | nfc | nfkc; did you mean lowercase?",
+        "trim | lowercase | casefold | nfc | nfkc | email | email-gmail | digits | e164; did you "
+        "mean lowercase?",
         "4: constraints.email.normalize[2]: \"rot13\" is not a normalisation step; allowed: trim | "
-        "lowercase | casefold | nfc | nfkc; write e.g. normalize: [trim, nfkc, casefold]"}},
+        "lowercase | casefold | nfc | nfkc | email | email-gmail | digits | e164; write e.g. "
+        "normalize: [trim, nfkc, casefold]"}},
       {"steps for a field that is none",
        R"(constraints:
   email:
@@ -565,17 +575,22 @@ TEST_CASE("configuration errors: constraints") {
     on_violation:
       send: X
       alert: true)",
-       {"4: constraints.email.on_violation: says send and alert at once; allowed: send; write one "
-        "of them, e.g. send: DeactivateUser",
-        "6: constraints.email.on_violation.alert: \"true\" is not yet supported; write e.g. send: "
-        "DeactivateUser"}},
+       {"4: constraints.email.on_violation: says send and alert at once; allowed: send | review | "
+        "alert | detect; write one of them, e.g. send: DeactivateUser"}},
+      {"an action that is said not to be",
+       R"(constraints:
+  email:
+    fields: [email]
+    on_violation: { review: false })",
+       {"4: constraints.email.on_violation.review: \"false\" is not one of the allowed values; "
+        "allowed: true; write e.g. review: true"}},
       {"no action",
        R"(constraints:
   email:
     fields: [email]
     on_violation: { reason: Because. })",
-       {"4: constraints.email.on_violation: does not say what to do; allowed: send; write one of "
-        "them, e.g. send: DeactivateUser"}},
+       {"4: constraints.email.on_violation: does not say what to do; allowed: send | review | "
+        "alert | detect; write one of them, e.g. send: DeactivateUser"}},
       {"an action for one effect only",
        R"(constraints:
   email:
@@ -610,6 +625,33 @@ TEST_CASE("configuration errors: constraints") {
     on_violation: DeactivateUser)",
        {"4: constraints.email.on_violation: is a single value, a map is needed; write one `name: "
         "value` to a line"}},
+  });
+}
+
+TEST_CASE("configuration errors: the pace of a compensation") {
+  check({
+      {"a deadline without a unit",
+       "compensation: { deadline: 30 }",
+       {"1: compensation.deadline: \"30\" is not a duration in the allowed range; allowed: 1s to "
+        "168h, a whole number and ms, s, m or h; write e.g. deadline: 30s"}},
+      {"everything out of range",
+       R"(compensation:
+  deadline: 500ms
+  attempts: 0
+  backoff: 0.5)",
+       {"2: compensation.deadline: \"500ms\" is not a duration in the allowed range; allowed: 1s "
+        "to "
+        "168h, a whole number and ms, s, m or h; write e.g. deadline: 30s",
+        "3: compensation.attempts: \"0\" is not a whole number in the allowed range; allowed: 1 to "
+        "100; write e.g. attempts: 5",
+        "4: compensation.backoff: \"0.5\" is not a number in the allowed range; allowed: 1 to 100; "
+        "write e.g. backoff: 2"}},
+      {"a week and a second",
+       "compensation: { deadline: 604801s, wait: 1s }",
+       {"1: compensation.deadline: \"604801s\" is not a duration in the allowed range; allowed: 1s "
+        "to 168h, a whole number and ms, s, m or h; write e.g. deadline: 30s",
+        "1: compensation.wait: is not a known key; allowed: attempts | backoff | deadline; remove "
+        "it"}},
   });
 }
 
@@ -675,63 +717,16 @@ TEST_CASE("configuration errors: environment variables") {
 
 TEST_CASE("configuration errors: what is still to come") {
   check({
-      {"detect mode",
-       "mode: detect",
-       {"1: mode: \"detect\" is not yet supported; write mode: enforce"}},
-      {"envelopes to come",
-       "source: { topic: ce-users, envelope: debezium, sequence: esdb-record-log-position }",
+      {"a sequence",
+       "source: { topic: ce-users, sequence: esdb-record-log-position }",
        {"1: source.sequence: \"esdb-record-log-position\" is not yet supported; remove the key; "
-        "redeliveries are known by their offset",
-        "1: source.envelope: \"debezium\" is not yet supported; write envelope: auto and have the "
-        "events sent as CloudEvents or as plain JSON"}},
-      {"a compound constraint",
-       R"(constraints:
-  email:
-    fields: [email, tenant]
-    on_violation: { send: X })",
-       {"3: constraints.email.fields[1]: \"tenant\" is not yet supported; keep one field, and make "
-        "a constraint for each other one"}},
-      {"steps to come",
-       R"(constraints:
-  email:
-    fields: [email]
-    normalize: [trim, email, e164]
-    on_violation: { send: X })",
-       {"4: constraints.email.normalize[1]: \"email\" is not yet supported; use trim, lowercase, "
-        "casefold, nfc and nfkc",
-        "4: constraints.email.normalize[2]: \"e164\" is not yet supported; use trim, lowercase, "
-        "casefold, nfc and nfkc"}},
-      {"steps to come, by field",
-       R"(constraints:
-  email:
-    fields: [email]
-    normalize: { email: [email-gmail] }
-    on_violation: { send: X })",
-       {"4: constraints.email.normalize.email[0]: \"email-gmail\" is not yet supported; use trim, "
-        "lowercase, casefold, nfc and nfkc"}},
-      {"review",
-       R"(constraints:
-  email:
-    fields: [email]
-    on_violation: { review: true })",
-       {"4: constraints.email.on_violation.review: \"true\" is not yet supported; write e.g. send: "
-        "DeactivateUser"}},
-      {"alert for changes",
-       R"(constraints:
-  email:
-    fields: [email]
-    on_violation: { claim: { send: X }, change: { alert: true } })",
-       {"4: constraints.email.on_violation.change.alert: \"true\" is not yet supported; write e.g. "
-        "send: DeactivateUser"}},
+        "redeliveries are known by their offset"}},
       {"halting",
        "on_bad_event: halt",
        {"1: on_bad_event: \"halt\" is not yet supported; write on_bad_event: park"}},
-      {"deadlines and limits",
-       R"(compensation: { deadline: 30s }
-safety: { max_commands_per_minute: 0 })",
-       {"1: compensation.deadline: \"30s\" is not yet supported; remove the key; a command is sent "
-        "until the broker has it",
-        "2: safety.max_commands_per_minute: \"0\" is not yet supported; remove the key; sending "
+      {"limits",
+       "safety: { max_commands_per_minute: 0 }",
+       {"1: safety.max_commands_per_minute: \"0\" is not yet supported; remove the key; sending "
         "has no limit"}},
       {"an admin token",
        "admin: { listen: \"0.0.0.0:8480\", token_file: /run/key }",
@@ -750,8 +745,8 @@ log:
 admin: { listen: here }
 readmodel:
   schema: 1st)",
-       {"1: mode: \"enforced\" is not one of the allowed values; allowed: enforce; write e.g. "
-        "mode: enforce",
+       {"1: mode: \"enforced\" is not one of the allowed values; allowed: enforce | detect; write "
+        "e.g. mode: enforce",
         "3: log.level: \"loud\" is not one of the allowed values; allowed: trace | debug | info | "
         "warn | error; write e.g. level: info",
         "4: log.colour: is not a known key; allowed: format | level; remove it",

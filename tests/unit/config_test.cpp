@@ -12,6 +12,7 @@
 #include "config/not_yet_supported.hpp"
 #include "config/print_settings.hpp"
 #include "config/secrets.hpp"
+#include "config/words.hpp"
 #include "config/yaml_reader.hpp"
 #include "tests/unit/config_world.hpp"
 
@@ -37,6 +38,12 @@ Settings sound(const LoadedSettings& loaded) {
 
 Settings load(const std::string& yaml) {
   return sound(load_settings(with_needed_sections(yaml), "uniqd.yaml", config_world()));
+}
+
+std::vector<NormalizeStep> steps(const std::vector<std::string>& names) {
+  std::vector<NormalizeStep> result;
+  for (const std::string& name : names) result.push_back({name, "", OnInvalid::keep});
+  return result;
 }
 
 // Every scalar's key of a tree, list items left out.
@@ -82,18 +89,22 @@ readmodel:
 events:
   Added: { effect: claim, entity: /customer/id, fields: { zip: /z, email: /e, phone: /p } }
   Mail Changed: { effect: change, entity: /id, fields: { email: /e } }
-  Gone: { effect: release, entity: /id }
+  Gone: { effect: release, entity: key }
 unknown_events: reject
 constraints:
   phone:
-    fields: [phone]
+    fields: [phone, zip]
     on_violation: { send: "null", reason: "Größe: \"#1\" {x}\n- two" }
+  zip:
+    fields: [zip]
+    on_violation: { claim: { review: true }, change: { detect: true, reason: Only noted. } }
   email:
     fields: [email]
     normalize: { email: [trim, lowercase, nfc] }
     on_violation:
       claim: { send: Remove }
       change: { send: RevertEmail, reason: "costs $$${EMPTY} and ${NOWHERE:-nothing}" }
+compensation: { deadline: 1500ms, attempts: 1, backoff: 1.5 }
 admin: { listen: "[::1]:0" }
 log: { level: trace, format: json }
 )";
@@ -135,13 +146,40 @@ TEST_CASE("configuration: what is given is taken, in the order of the file") {
                                         Effect::claim,
                                         "/customer/id",
                                         {{"zip", "/z"}, {"email", "/e"}, {"phone", "/p"}}});
-  CHECK(settings.events[2] == EventRule{"Gone", Effect::release, "/id", {}});
-  REQUIRE_EQ(settings.constraints.size(), 2);
+  CHECK(settings.events[2] == EventRule{"Gone", Effect::release, "key", {}});
+  REQUIRE_EQ(settings.constraints.size(), 3);
   CHECK_EQ(settings.constraints[0].name, "phone");
-  const Constraint& email = settings.constraints[1];
-  CHECK(email.fields == std::vector<ConstraintField>{{"email", {"trim", "lowercase", "nfc"}}});
+  CHECK(settings.constraints[0].fields == std::vector<ConstraintField>{{"phone", {}}, {"zip", {}}});
+  const Constraint& zip = settings.constraints[1];
+  CHECK(zip.on_claim == Action{ActionKind::review, "", "This zip is already taken."});
+  CHECK(zip.on_change == Action{ActionKind::detect, "", "Only noted."});
+  CHECK_EQ(settings.compensation.deadline, std::chrono::milliseconds{1500});
+  CHECK_EQ(settings.compensation.attempts, 1);
+  CHECK_EQ(settings.compensation.backoff, 1.5);
+  const Constraint& email = settings.constraints[2];
+  CHECK(email.fields ==
+        std::vector<ConstraintField>{{"email", steps({"trim", "lowercase", "nfc"})}});
   CHECK(email.on_claim == Action{ActionKind::send, "Remove", "This email is already taken."});
   CHECK(email.on_change == Action{ActionKind::send, "RevertEmail", "costs $ and nothing"});
+}
+
+TEST_CASE("configuration: every mode, envelope and action, and where an entity may be") {
+  CHECK_EQ(load("mode: detect").mode, Mode::detect);
+  for (const auto& word : words(SourceEnvelope{})) {
+    const std::string text{word.text};
+    CHECK_EQ(load("source: { topic: t, envelope: " + text + " }").source.envelope, word.value);
+  }
+  for (const auto& word : words(ActionKind{})) {
+    const Settings settings = load(fmt::format(
+        "constraints: {{ a: {{ fields: [email], on_violation: {{ {}: true }} }} }}", word.text));
+    CHECK_EQ(settings.constraints[0].on_claim.kind, word.value);
+    CHECK_EQ(settings.constraints[0].on_change.kind, word.value);
+  }
+  for (const char* entity : {"key", "subject", "/a~1b/c"}) {
+    const Settings settings = load(fmt::format(
+        "events: {{ A: {{ effect: claim, entity: {}, fields: {{ email: /e }} }} }}", entity));
+    CHECK_EQ(settings.events[0].entity, entity);
+  }
 }
 
 TEST_CASE("configuration: the topic comes from the stream unless it is named") {
@@ -184,7 +222,7 @@ TEST_CASE("configuration: the shipped file is sound and says what the documentat
   CHECK_EQ(settings.admin.port, 8480);
   REQUIRE_EQ(settings.constraints.size(), 1);
   CHECK(settings.constraints[0].fields ==
-        std::vector<ConstraintField>{{"email", {"trim", "nfkc", "casefold"}}});
+        std::vector<ConstraintField>{{"email", steps({"trim", "nfkc", "casefold"})}});
   CHECK(settings.constraints[0].on_claim == Action{ActionKind::send, "DeactivateUser",
                                                    "There is already a user with this email "
                                                    "address."});
@@ -402,10 +440,9 @@ TEST_CASE("configuration: the table of what is to come matches parts, not beginn
   CHECK_FALSE(not_yet_supported("safety.max_commands_per_minute", "").has_value());
   CHECK_FALSE(not_yet_supported("safety", "1").has_value());
   CHECK_FALSE(not_yet_supported("safety.a.b", "1").has_value());
-  CHECK_FALSE(not_yet_supported("constraints.a.fields[0]", "x").has_value());
-  CHECK(not_yet_supported("constraints.a.fields[1]", "x").has_value());
-  CHECK(not_yet_supported("constraints.a.normalize[12]", "e164").has_value());
-  CHECK_FALSE(not_yet_supported("constraints.a.normalize[12]", "trim").has_value());
+  CHECK_FALSE(not_yet_supported("source.safety.max", "1").has_value());
+  CHECK(not_yet_supported("on_bad_event", "halt").has_value());
+  CHECK_FALSE(not_yet_supported("on_bad_event", "park").has_value());
 }
 
 }  // namespace
