@@ -1,5 +1,6 @@
 #include "daemon/admin_api.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
@@ -27,15 +28,30 @@ Answer refuse(int status, const char* error, const std::string& message) {
   return answer(status, {{"error", error}, {"message", message}});
 }
 
-// The values of a constraint's fields among those given; nothing where one is missing or empty,
+// A text, number or true/false as events have it; nothing for null.
+std::optional<std::string> scalar_text(const Json& value) {
+  if (value.is_null()) return std::nullopt;
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+// The values of a constraint's fields among those given; nothing where one is missing or null,
 // since nothing is claimed then (R6).
 std::optional<Values> values_of(const Constraint& constraint, const Json& fields) {
   Values values;
   for (const std::string& field : constraint.fields) {
-    if (!fields.contains(field) || !fields[field].is_string()) return std::nullopt;
-    values[field] = fields[field].get<std::string>();
+    const auto value = fields.contains(field) ? scalar_text(fields[field]) : std::nullopt;
+    if (!value) return std::nullopt;
+    values[field] = *value;
   }
   return values;
+}
+
+// {"fields":{..},"entity":..} with scalars only.
+bool is_question(const Json& asked) {
+  return asked.is_object() && asked.contains("fields") && asked["fields"].is_object() &&
+         std::ranges::none_of(asked["fields"],
+                              [](const Json& value) { return value.is_structured(); }) &&
+         (!asked.contains("entity") || !asked["entity"].is_structured());
 }
 
 }  // namespace
@@ -112,12 +128,13 @@ Answer AdminApi::compensations(const std::string& state) {
 
 Answer AdminApi::check(const std::string& body) {
   const Json asked = Json::parse(body, nullptr, false);
-  if (!asked.is_object() || !asked.contains("fields") || !asked["fields"].is_object()) {
+  if (!is_question(asked)) {
     return refuse(
         400, "BadRequest",
         R"(send {"fields":{"email":"joe@example.com"},"entity":"u1"}; entity is optional)");
   }
-  const std::string entity = asked.value("entity", "");
+  const std::string entity =
+      asked.contains("entity") ? scalar_text(asked["entity"]).value_or("") : "";
   const Policy policy = make_policy(settings_);
   return with_read_model([&](Opened& opened) {
     Json violations = Json::array();
