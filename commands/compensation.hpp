@@ -2,6 +2,7 @@
 // compensation.hpp - the process a violation starts: what is known of it, and a working set.
 
 #include <absl/container/flat_hash_map.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>

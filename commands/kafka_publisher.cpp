@@ -39,7 +39,6 @@ KafkaProperties forced(const KafkaPublisherOptions& options) {
       {"bootstrap.servers", options.brokers},
       {"enable.idempotence", "true"},
       {"acks", "all"},
-      {"enable.gapless.guarantee", "false"},
       {"allow.auto.create.topics", "false"},
   };
 }

@@ -2,6 +2,7 @@
 // event.hpp - a record understood: what the fold is told.
 
 #include <absl/container/inlined_vector.h>
+
 #include <optional>
 #include <string>
 #include <variant>
