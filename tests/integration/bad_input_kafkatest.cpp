@@ -32,20 +32,19 @@ std::vector<Bad> bad_records() {
   TestRecord no_type = plain_event({"UserAdded", "u1", "e", {}});
   no_type.payload = R"({"id":"e","data":{"userId":"u1"}})";
   TestRecord id_with_nul = plain_event({"UserAdded", "u1", "a\0b"s, {{"email", "a@x"}}});
-  return {
-      {with_payload("secret-text, not JSON"), "the payload is not JSON"},
-      {with_payload("{\"userId\":\"\xff\xfe secret-text\"}"), "the payload is not JSON"},
-      {with_payload(R"({"email":"secret-text"})"), "the event's data has no entity at /userId"},
-      {with_payload(R"({"userId":null,"email":"secret-text"})"),
-       "the event's data has no entity at /userId"},
-      {with_payload(R"({"userId":["secret-text"]})"), "the event's data has no entity at /userId"},
-      {with_payload(R"({"userId":"u1","email":{"secret-text":1}})"), "the value at /email is"},
-      {added(std::string(1025, 'u'), "secret-text", "e"), "the entity is longer than 1024"},
-      {added("u\0x"s, "secret-text", "e"), "the entity contains a NUL"},
-      {added("u1", "secret-text", std::string(1025, 'i')), "the event's id is longer"},
-      {id_with_nul, "the event's id contains a NUL"},
-      {no_type, "there is no event type at /type"},
-      {with_payload(""), "the payload is not JSON"}};
+  return {{with_payload("secret-text, not JSON"), "the payload is not JSON"},
+          {with_payload("{\"userId\":\"\xff\xfe secret-text\"}"), "the payload is not JSON"},
+          {with_payload(R"({"email":"secret-text"})"), "the event's data has no entity at /userId"},
+          {with_payload(R"({"userId":null,"email":"secret-text"})"),
+           "the event's data has no entity at /userId"},
+          {with_payload(R"({"userId":["secret-text"]})"), "the entity at /userId is an array"},
+          {with_payload(R"({"userId":"u1","email":{"secret-text":1}})"), "the value at /email is"},
+          {added(std::string(1025, 'u'), "secret-text", "e"), "the entity is longer than 1024"},
+          {added("u\0x"s, "secret-text", "e"), "the entity contains a NUL"},
+          {added("u1", "secret-text", std::string(1025, 'i')), "the event's id is longer"},
+          {id_with_nul, "the event's id contains a NUL"},
+          {no_type, "the payload has no event type at /type"},
+          {with_payload(""), "the payload is not JSON"}};
 }
 
 void expect_dead_letters(const TestBed& bed, const std::vector<Bad>& bad, std::size_t first) {

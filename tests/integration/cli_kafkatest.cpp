@@ -1,0 +1,171 @@
+// What the commands answer, and with which exit codes.
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/support/services.hpp"
+#include "tests/support/test_bed.hpp"
+#include "tests/support/user_events.hpp"
+#include "tests/support/wait.hpp"
+
+namespace uniqd::test {
+namespace {
+
+using Json = nlohmann::json;
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// Of a URI with user and password.
+std::string password_of(const std::string& uri) {
+  const auto colon = uri.find(':', uri.find("//") + 2);
+  return uri.substr(colon + 1, uri.find('@') - colon - 1);
+}
+
+TEST_CASE("check: 0 for a good file, 78 for a bad one") {
+  TestBed bed;
+  const auto good = bed.daemon()->command({"check"});
+  CHECK(good.exit_code == 0);
+  CHECK(contains(good.out, "the configuration is good"));
+  const auto printed = bed.daemon("printed")->command({"check", "--print"});
+  CHECK(printed.exit_code == 0);
+  CHECK(contains(printed.out, bed.topic));
+  const std::string password = password_of(bed.postgres);
+  REQUIRE(contains(bed.config(), password));
+  CHECK_FALSE(contains(printed.out, password));
+  bed.more = "mode: sleep\n";
+  const auto bad = bed.daemon("bad")->command({"check"});
+  CHECK(bad.exit_code == 78);
+  CHECK_MESSAGE(contains(bad.err, "mode"), bad.err);
+  CHECK(run_uniqd({"check", "--config", "/no/such/file"}).exit_code == 78);
+}
+
+TEST_CASE("check --online: 0 where all is well, 69 and the remedy where something is away") {
+  if (lacks_kafka()) return;
+  TestBed bed;
+  const auto good = bed.daemon()->command({"check", "--online"});
+  INFO(good.out << good.err);
+  CHECK(good.exit_code == 0);
+  CHECK(contains(good.out, "schema " + bed.schema + " is not there yet"));
+
+  TestBed topicless;
+  topicless.topic = unique_name("missing");
+  const auto topic = topicless.daemon()->command({"check", "--online"});
+  CHECK(topic.exit_code == 69);
+  CHECK_MESSAGE(contains(topic.out, "--create --topic " + topicless.topic), topic.out);
+
+  const std::string server = bed.postgres.substr(0, bed.postgres.rfind('/') + 1);
+  bed.postgres = server + "no_such_database";
+  const auto database = bed.daemon("no-database")->command({"check", "--online"});
+  CHECK(database.exit_code == 69);
+  CHECK_MESSAGE(contains(database.err, "The database does not exist; create it"), database.err);
+
+  bed.postgres = bed.sql_postgres;
+  bed.postgres.replace(bed.postgres.find(password_of(bed.postgres)), 1, "no");
+  const auto password = bed.daemon("wrong-password")->command({"check", "--online"});
+  CHECK(password.exit_code == 69);
+  CHECK_MESSAGE(contains(password.err, "refuses the login"), password.err);
+
+  bed.brokers = "127.0.0.1:1";
+  const auto broker = bed.daemon("no-broker")->command({"check", "--online"});
+  CHECK(broker.exit_code == 69);
+  CHECK_MESSAGE(contains(broker.out, "127.0.0.1:1"), broker.out);
+}
+
+TEST_CASE("migrate: makes the schema, does it again without harm, refuses a newer one with 3") {
+  TestBed bed;
+  const auto daemon = bed.daemon();
+  const auto first = daemon->command({"migrate"});
+  CHECK(first.exit_code == 0);
+  CHECK(contains(first.out, "brought from version 0 to "));
+  const auto second = daemon->command({"migrate"});
+  CHECK(second.exit_code == 0);
+  CHECK(contains(second.out, "nothing to do"));
+
+  bed.sql("INSERT INTO schema_version (version) VALUES (1000)");
+  const auto newer = daemon->command({"migrate"});
+  CHECK(newer.exit_code == 3);
+  CHECK_MESSAGE(contains(newer.err, "run a newer uniqd"), newer.err);
+  for (const char* flag : {"--no-migrate", ""}) {
+    auto words = std::vector<std::string>{"run"};
+    if (*flag) words.emplace_back(flag);
+    CHECK(daemon->command(words).exit_code == 3);
+  }
+}
+
+TEST_CASE("status and lookup, as text and as JSON, with and without a schema") {
+  TestBed bed;
+  const auto daemon = bed.daemon();
+  CHECK(daemon->command({"status"}).exit_code == 3);
+  daemon->start_and_wait();
+  bed.wait_applied();
+  bed.produce({cloud_event({"UserAdded", "u1", "e1", {{"email", "a@x"}, {"username", "ann"}}}),
+               cloud_event({"UserAdded", "u2", "e2", {{"email", "a@x"}}})});
+  bed.wait_settled();
+
+  const auto text = daemon->command({"status"});
+  CHECK(text.exit_code == 0);
+  CHECK(contains(text.out, "topic " + bed.topic + ", read model in schema " + bed.schema));
+  const auto json = daemon->command({"status", "--json"});
+  CHECK(json.exit_code == 0);
+  const Json status = Json::parse(json.out);
+  CHECK(status["topic"] == bed.topic);
+  CHECK(status["claims"] == Json{{"email", 1}, {"username", 1}});
+  CHECK(status["compensations"]["sent"] == 1);
+  CHECK(status["positions"][0]["next_offset"] == 2);
+  CHECK(status["positions"][0]["end_offset"] == 2);
+  CHECK(status["positions"][0]["lag"] == 0);
+  CHECK(status["dead_letters"] == 0);
+  CHECK(Json::parse(daemon->get("/api/v1/status").body)["claims"] == status["claims"]);
+
+  CHECK(daemon->command({"lookup", "email", "email= A@X"}).out == "email: owned by u1\n");
+  CHECK(daemon->command({"lookup", "email", "email=b@x"}).out == "email: free\n");
+  const auto owned = daemon->command({"lookup", "username", "username=Ann", "--json"});
+  CHECK(owned.exit_code == 0);
+  CHECK(Json::parse(owned.out)["owner"] == "u1");
+  const auto free = daemon->command({"lookup", "email", "email=", "--json"});
+  CHECK(Json::parse(free.out)["owner"].is_null());
+  const auto unknown = daemon->command({"lookup", "phone", "phone=1"});
+  CHECK(unknown.exit_code == 2);
+  CHECK(contains(unknown.err, "there are: email, username"));
+  CHECK(daemon->command({"lookup", "email", "phone=1"}).exit_code == 2);
+}
+
+TEST_CASE("words that are not commands are usage, with 2") {
+  CHECK(run_uniqd({}).exit_code == 2);
+  CHECK(run_uniqd({"dance"}).exit_code == 2);
+  CHECK(run_uniqd({"run"}).exit_code == 2);
+  CHECK(run_uniqd({"--version"}).out.starts_with("uniqd "));
+  CHECK(run_uniqd({"--help"}).exit_code == 0);
+}
+
+TEST_CASE("the admin port: alive, ready, every metric by its name") {
+  TestBed bed;
+  const auto daemon = bed.daemon();
+  daemon->start_and_wait();
+  bed.produce({cloud_event({"UserAdded", "u1", "e1", {{"email", "a@x"}}}),
+               cloud_event({"UserAdded", "u2", "e2", {{"email", "a@x"}}})});
+  bed.wait_settled();
+  CHECK(daemon->get("/livez").status == 200);
+  CHECK(Json::parse(daemon->get("/readyz").body) ==
+        Json{{"ready", true}, {"reasons", Json::array()}});
+  wait_until("the command is counted",
+             [&] { return contains(daemon->get("/metrics").body, "uniqd_commands_sent_total 1"); });
+  const std::string metrics = daemon->get("/metrics").body;
+  for (const char* name :
+       {"uniqd_events_total{", "uniqd_lag_records{partition=\"0\"} 0",
+        "uniqd_lag_seconds{partition=\"0\"} 0", "uniqd_claims{constraint=\"email\"}",
+        "uniqd_compensations{state=\"sent\"}", "uniqd_oldest_open_compensation_seconds ",
+        "uniqd_command_attempts_total 1", "uniqd_dead_letters 0", "uniqd_batch_events_count",
+        "uniqd_batch_seconds_bucket", "uniqd_commit_seconds_bucket",
+        "uniqd_decision_to_ack_seconds_count 1", "uniqd_fenced_total 0", "uniqd_build_info{"}) {
+    CHECK_MESSAGE(contains(metrics, name), name);
+  }
+}
+
+}  // namespace
+}  // namespace uniqd::test
