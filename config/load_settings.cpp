@@ -6,6 +6,7 @@
 
 #include "config/read_rules.hpp"
 #include "config/read_services.hpp"
+#include "config/yaml_documents.hpp"
 #include "config/yaml_reader.hpp"
 
 namespace uniqd {
@@ -15,7 +16,7 @@ using settings::MapReader;
 using settings::Place;
 using settings::Reading;
 
-// YAML has no control characters but tab and line ends, and yaml-cpp reads on for ever behind some.
+// YAML has none but tab and line ends, and yaml-cpp takes some for the end of the text.
 bool has_control_character(std::string_view text, Reading& reading) {
   const auto found = std::ranges::find_if(text, [](char c) {
     const auto byte = static_cast<unsigned char>(c);
@@ -32,14 +33,15 @@ bool has_control_character(std::string_view text, Reading& reading) {
 std::optional<YAML::Node> parse(std::string_view text, Reading& reading) {
   if (has_control_character(text, reading)) return std::nullopt;
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string{text});
-    if (documents.size() > 1) {
-      reading.fail(Place{"", "", documents[1].Mark().line + 1},
-                   {"holds more than one YAML document", "", "keep one, without ---"});
+    const std::string whole{text};
+    if (const auto line = settings::line_of_second_document(whole)) {
+      reading.fail(Place{"", "", *line},
+                   {"holds more than one YAML document", "",
+                    "keep one, without --- and without a comma before a key"});
       return std::nullopt;
     }
-    if (documents.empty() || documents.front().IsNull()) return YAML::Node{YAML::NodeType::Map};
-    return documents.front();
+    const YAML::Node document = YAML::Load(whole);
+    return document.IsNull() ? YAML::Node{YAML::NodeType::Map} : document;
   } catch (const YAML::Exception& error) {
     reading.fail(Place{"", "", error.mark.line + 1},
                  {fmt::format("is not YAML: {} (column {})", error.msg, error.mark.column + 1), "",

@@ -67,7 +67,14 @@ source: { topic: ce-users)",
            R"(mode: enforce
 ---
 mode: enforce)",
-           {"3: holds more than one YAML document; keep one, without ---"}},
+           {"2: holds more than one YAML document; keep one, without --- and without a comma "
+            "before "
+            "a key"}},
+          {"a stray comma",
+           ",mode: enforce",
+           {"1: holds more than one YAML document; keep one, without --- and without a comma "
+            "before "
+            "a key"}},
           {"a control character",
            "mode: enforce\nlog: \x04",
            {"2: holds a control character; allowed: text in UTF-8; remove it, or save the file as "
