@@ -14,7 +14,7 @@ PACKAGES := build-essential cmake ninja-build ccache pkg-config git ca-certifica
   nlohmann-json3-dev libsimdjson-dev libicu-dev libphonenumber-dev libssl-dev libcli11-dev libcpp-httplib-dev \
   prometheus-cpp-dev libsystemd-dev libabsl-dev \
   postgresql openjdk-17-jre-headless maven kcat procps \
-  clang-format-14 clang-tidy-14
+  clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev
 
 # The compiler cache stays inside too, unless you have one.
 export CCACHE_DIR ?= $(CURDIR)/build/ccache
@@ -48,7 +48,7 @@ demo: build ## show uniqd at work on private servers (KEEP=1 leaves them running
 	@$(SERVICES) run -- $(BUILD)/demo
 
 test: build ## run all tiers of tests; the last line is the sum of them
-	@$(SERVICES) run -- tests/support/run_tests.sh $(BUILD) unit simulation integration robustness
+	@$(SERVICES) run -- tests/support/run_tests.sh $(BUILD) unit simulation integration robustness fuzz
 
 services: packages ## start private PostgreSQL and Kafka; build/services.env says where they are
 	@$(SERVICES) start
