@@ -115,7 +115,10 @@ class Model {
   void load_no_claim(ClaimKey key) { claims_.try_emplace(key); }
   void load_no_contenders(ClaimKey key) { contenders_[key].is_loaded = true; }
 
-  [[nodiscard]] bool has_loaded_claim(ClaimKey key) const { return claims_.contains(key); }
+  // Not for a key that was asked for in vain and then put: the store may know an owner.
+  [[nodiscard]] bool has_loaded_claim(ClaimKey key) const {
+    return claims_.contains(key) && !missing_.claims.contains(key);
+  }
 
   // Null where absent. Pointers are good until the next mutation.
   [[nodiscard]] const Entity* entity(std::string_view name) const;
