@@ -1,0 +1,386 @@
+// The stores on PostgreSQL: positions, and everything a batch changes, there and back.
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "daemon/postgres_ledger.hpp"
+#include "daemon/process_batch.hpp"
+#include "readmodel/claim_store.hpp"
+#include "readmodel/entity_codec.hpp"
+#include "readmodel/position_store.hpp"
+#include "tests/integration/pg_schema.hpp"
+#include "tests/support/memory_store.hpp"
+#include "tests/support/table_language.hpp"
+
+namespace uniqd::test {
+namespace {
+
+using Lines = std::set<std::string>;
+
+const std::string topic = "users";
+
+Probe no_probe() {
+  return [](std::string_view) {};
+}
+
+TEST_CASE("positions move from what is expected, all or none, and are never read when new") {
+  const PgSchema schema;
+  PgSession session(schema.target);
+  (void)migrate(session, schema.target.schema);
+  const std::vector<Partition> partitions{Partition{0}, Partition{2}};
+  const auto move = [&](const std::vector<Advance>& advances) {
+    session.begin();
+    const bool has_moved = advance_positions(session, topic, advances);
+    if (has_moved) {
+      session.commit_transaction();
+    } else {
+      session.roll_back();
+    }
+    return has_moved;
+  };
+  using Positions = std::vector<Position>;
+  CHECK(lock_positions(session, topic, partitions) ==
+        Positions{{Partition{0}, std::nullopt}, {Partition{2}, std::nullopt}});
+  CHECK(move({{Partition{0}, std::nullopt, Offset{0}}}));
+  CHECK(move({{Partition{0}, Offset{0}, Offset{5}}, {Partition{2}, std::nullopt, Offset{7}}}));
+  CHECK_FALSE(move({{Partition{0}, Offset{4}, Offset{6}}}));
+  CHECK_FALSE(move({{Partition{0}, std::nullopt, Offset{6}}}));
+  CHECK_FALSE(move({{Partition{0}, Offset{5}, Offset{6}}, {Partition{2}, Offset{6}, Offset{8}}}));
+  CHECK_FALSE(move({{Partition{1}, std::nullopt, Offset{1}}}));
+  const std::int64_t far = 9'000'000'000'000'000'000;
+  CHECK(move({{Partition{2}, Offset{7}, Offset{far}}}));
+  CHECK(lock_positions(session, topic, partitions) ==
+        Positions{{Partition{0}, Offset{5}}, {Partition{2}, Offset{far}}});
+  CHECK(lock_positions(session, "another topic", {Partition{0}}) ==
+        Positions{{Partition{0}, std::nullopt}});
+}
+
+// Each session moves it as far as it can; every step is taken by one of them alone.
+TEST_CASE("two sessions racing for a position: each step is one session's alone") {
+  const PgSchema schema;
+  PgSession first(schema.target);
+  (void)migrate(first, schema.target.schema);
+  (void)lock_positions(first, topic, {Partition{0}});
+  constexpr std::int64_t steps = 300;
+  std::atomic<std::int64_t> taken{0};
+  const auto race = [&] {
+    PgSession session(schema.target);
+    std::optional<Offset> known;
+    while (!known || known->value < steps) {
+      session.begin();
+      const Offset next = known ? known->next() : Offset{1};
+      if (advance_positions(session, topic, {{Partition{0}, known, next}})) {
+        session.commit_transaction();
+        known = next;
+        ++taken;
+      } else {
+        session.roll_back();
+        known = lock_positions(session, topic, {Partition{0}})[0].next_offset;
+      }
+    }
+  };
+  std::thread other(race);
+  race();
+  other.join();
+  CHECK(taken == steps);
+  CHECK(lock_positions(first, topic, {Partition{0}})[0].next_offset == Offset{steps});
+}
+
+TEST_CASE("the positions are read only when a transaction under way has ended") {
+  const PgSchema schema;
+  PgSession writer(schema.target);
+  (void)migrate(writer, schema.target.schema);
+  (void)lock_positions(writer, topic, {Partition{0}});
+  writer.begin();
+  REQUIRE(advance_positions(writer, topic, {{Partition{0}, std::nullopt, Offset{9}}}));
+  std::atomic<bool> has_read{false};
+  std::optional<Offset> read;
+  std::thread reader([&] {
+    PgSession session(schema.target);
+    read = lock_positions(session, topic, {Partition{0}})[0].next_offset;
+    has_read = true;
+  });
+  PgSession observer(schema.target);
+  const auto is_waiting = [&] {
+    const auto waiting = observer.run(
+        "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted"
+        " AND a.query LIKE '%positions%' AND a.pid <> pg_backend_pid()");
+    return waiting[0][0].as<int>() > 0;
+  };
+  while (!is_waiting() && !has_read) std::this_thread::yield();
+  CHECK_FALSE(has_read);
+  writer.commit_transaction();
+  reader.join();
+  CHECK(read == Offset{9});
+}
+
+// The same random batches on PostgreSQL and on the store in memory.
+class Twins {
+ public:
+  explicit Twins(unsigned seed)
+      : constraints_(make_constraints({{"e"}, {"f", "l"}, {"n"}})),
+        policy_(
+            make_policy(constraints_, {ActionKind::send, ActionKind::review, ActionKind::detect})),
+        maker_(constraints_),
+        random_(seed) {
+    PgSession session(schema_.target);
+    (void)migrate(session, schema_.target.schema);
+    REQUIRE(agree_on_fingerprint(session, schema_.target.schema,
+                                 fingerprint(constraints_, ValueForm::sha256, ""), constraints_)
+                .empty());
+    memory_.claim_counts.resize(constraints_.size());
+  }
+
+  void apply_batch() {
+    std::vector<Event> events;
+    for (int left = 1 + below(15); left > 0; --left) events.push_back(next_event());
+    std::vector<BadEvent> bad;
+    if (below(4) == 0) bad.push_back({Partition{0}, Offset{offset_++}, "a reason", "raw \xff\x01"});
+
+    // Now and then on a connection of its own.
+    if (!ledger_ || below(10) == 0) {
+      ledger_ =
+          std::make_unique<PostgresLedger>(schema_.target, topic, constraints_, false, no_probe());
+    }
+    const auto position = ledger_->positions({Partition{0}})[0].next_offset;
+    Loaded on_postgres(constraints_);
+    REQUIRE(ledger_->begin({{Partition{0}, position, Offset{offset_}}}, events, on_postgres));
+    ledger_->commit_transaction(
+        fold(events, bad, on_postgres, [&](Loaded& loaded) { ledger_->load_missing(loaded); }));
+
+    Loaded in_memory(constraints_);
+    memory_.load(events, in_memory);
+    memory_.apply(
+        fold(events, bad, in_memory, [&](Loaded& loaded) { memory_.load_missing(loaded); }));
+    for (const auto& [id, known] : memory_.compensations) states_.emplace(to_text(known.state));
+  }
+
+  void compare() {
+    PgSession session(schema_.target);
+    CHECK(stored(session,
+                 "SELECT entity || ' ' || encode(state, 'hex') || ' ' || "
+                 "coalesce(compensation::text, '-') FROM entities") == entities());
+    CHECK(stored(session, "SELECT key || ' ' || constraint_id || ' ' || owner FROM claims") ==
+          claims());
+    CHECK(stored(session,
+                 "SELECT key || ' ' || string_agg(entity, ' ' ORDER BY ordinal) FROM contenders "
+                 "GROUP BY key") == contenders());
+    CHECK(stored(session, "SELECT id || ' ' || claim_count FROM constraints") == counts());
+    CHECK(
+        stored(session,
+               "SELECT c.id || ' ' || entity || ' ' || state || ' ' || action || ' ' || command "
+               "|| ' ' || c.event_id || ' ' || c.partition || ':' || c.\"offset\" || ' ' || "
+               "coalesce((SELECT string_agg(constraint_name || '=' || encode(value, 'hex') || ' ' "
+               "|| owner || ' ' || v.event_id, ', ' ORDER BY v.\"offset\", constraint_name) FROM "
+               "violations v WHERE v.compensation = c.id), '') FROM compensations c") ==
+        compensations());
+    CHECK(stored(session, "SELECT DISTINCT cause FROM violations") == causes());
+    CHECK(stored(session,
+                 "SELECT \"offset\" || ' ' || reason || ' ' || encode(raw, 'hex') FROM "
+                 "dead_letters") == dead_letters());
+  }
+
+  // Of all compensations, at some time.
+  [[nodiscard]] const std::set<std::string>& states() const { return states_; }
+
+ private:
+  int below(int bound) { return static_cast<int>(random_() % static_cast<unsigned>(bound)); }
+
+  Event next_event() {
+    const std::string user = "u" + std::to_string(below(25));
+    const auto value = [&] { return below(6) == 0 ? "null" : "v" + std::to_string(below(12)); };
+    EventMaker::Fields fields;
+    const int dice = below(10);
+    const std::string type =
+        dice < 5 ? "UserAdded" : (dice < 8 ? "UserChanged" : "UserDeactivated");
+    for (const char* field : {"e", "f", "l", "n"}) {
+      if (dice < 8 && below(3) > 0) fields.emplace_back(field, value());
+    }
+    const auto offset = offset_++;
+    // Some events come again.
+    const auto id = below(12) == 0 ? offset / 2 : offset;
+    return maker_.make(type, user, fields, "e" + std::to_string(id), offset);
+  }
+
+  Outcome fold(const std::vector<Event>& events, const std::vector<BadEvent>& bad, Loaded& loaded,
+               const std::function<void(Loaded&)>& load_missing) {
+    EventCounts counts;
+    process_batch(events, policy_, 1'700'000'000'123, load_missing, loaded, counts);
+    return {loaded.model.changes(), loaded.compensations.changes(), bad};
+  }
+
+  static Lines stored(PgSession& session, const std::string& query) {
+    Lines lines;
+    for (const auto& row : session.run(query)) {
+      CHECK(lines.insert(row[0].c_str()).second);
+    }
+    return lines;
+  }
+
+  Lines entities() const {
+    Lines lines;
+    for (const auto& [name, entity] : memory_.entities) {
+      const std::string state = encode_entity(entity, constraints_);
+      CHECK(decode_entity(state, constraints_)->parts == entity.parts);
+      CHECK(decode_entity(state, constraints_)->owned == entity.owned);
+      lines.insert(fmt::format("{} {} {}", name, hex(state),
+                               entity.compensation ? to_uuid_text(*entity.compensation) : "-"));
+    }
+    return lines;
+  }
+  Lines claims() const {
+    Lines lines;
+    for (const auto& [key, claim] : memory_.claims) {
+      lines.insert(fmt::format("{} {} {}", to_uuid_text(key), claim.constraint, claim.owner));
+    }
+    return lines;
+  }
+  Lines contenders() const {
+    Lines lines;
+    for (const auto& [key, waiting] : memory_.contenders) {
+      std::string line = to_uuid_text(key);
+      for (const Contender& contender : waiting) line += " " + contender.entity;
+      if (!waiting.empty()) lines.insert(line);
+    }
+    return lines;
+  }
+  Lines counts() const {
+    Lines lines;
+    for (std::size_t i = 0; i < memory_.claim_counts.size(); ++i) {
+      lines.insert(fmt::format("{} {}", i, memory_.claim_counts[i]));
+    }
+    return lines;
+  }
+  Lines compensations() const {
+    Lines lines;
+    for (const auto& [id, known] : memory_.compensations) {
+      std::map<std::pair<std::int64_t, std::string>, std::string> violations;
+      for (const Violation& violation : known.violations) {
+        violations[{violation.offset.value, violation.constraint}] =
+            fmt::format("{}={} {} {}", violation.constraint, to_hex(violation.value),
+                        violation.owner, violation.event_id);
+      }
+      std::vector<std::string> texts;
+      for (const auto& [place, text] : violations) texts.push_back(text);
+      lines.insert(fmt::format("{} {} {} {} {} {} {}:{} {}", to_uuid_text(id), known.entity,
+                               to_text(known.state), action_name(known.action.kind),
+                               known.action.command, known.event_id, to_number(known.partition),
+                               known.offset.value, fmt::join(texts, ", ")));
+    }
+    return lines;
+  }
+  Lines causes() const {
+    Lines lines;
+    for (const CompensationId& cause : memory_.causes) lines.insert(to_uuid_text(cause));
+    return lines;
+  }
+  Lines dead_letters() const {
+    Lines lines;
+    for (const BadEvent& bad : memory_.dead_letters) {
+      lines.insert(fmt::format("{} {} {}", bad.offset.value, bad.reason, hex(bad.raw)));
+    }
+    return lines;
+  }
+
+  static std::string hex(const std::string& bytes) {
+    return to_hex(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  }
+  static const char* action_name(ActionKind kind) {
+    switch (kind) {
+      case ActionKind::detect:
+        return "detect";
+      case ActionKind::review:
+        return "review";
+      case ActionKind::alert:
+        return "alert";
+      case ActionKind::send:
+        break;
+    }
+    return "send";
+  }
+
+  PgSchema schema_;
+  ConstraintSet constraints_;
+  Policy policy_;
+  EventMaker maker_;
+  std::mt19937 random_;
+  MemoryStore memory_;
+  std::unique_ptr<PostgresLedger> ledger_;
+  std::set<std::string> states_;
+  std::int64_t offset_ = 0;
+};
+
+TEST_CASE("whatever random batches change is there again when the next ones load it") {
+  Twins twins(4711);
+  for (int round = 0; round < 8; ++round) {
+    for (int batch = 0; batch < 25; ++batch) twins.apply_batch();
+    CAPTURE(round);
+    twins.compare();
+  }
+  CHECK(fmt::format("{}", fmt::join(twins.states(), " ")) ==
+        "confirmed detected open pending resolved");
+}
+
+TEST_CASE("a row that another writer added first is 23505, and nothing is half done") {
+  const PgSchema schema;
+  PgSession session(schema.target);
+  (void)migrate(session, schema.target.schema);
+  const ConstraintSet constraints = make_constraints({{"e"}});
+  REQUIRE(agree_on_fingerprint(session, schema.target.schema,
+                               fingerprint(constraints, ValueForm::sha256, ""), constraints)
+              .empty());
+  ModelChanges changes;
+  Entity entity;
+  entity.parts.resize(1);
+  entity.owned.resize(1);
+  changes.entities_added.emplace_back("u1", entity);
+  changes.claim_count_deltas.resize(1);
+  session.begin();
+  save_model(session, changes, constraints, false);
+  session.commit_transaction();
+  changes.entities_added.emplace_back("u0", entity);
+  session.begin();
+  std::string sqlstate;
+  try {
+    save_model(session, changes, constraints, false);
+  } catch (const StoreFailure& failure) {
+    sqlstate = failure.sqlstate();
+  }
+  session.roll_back();
+  CHECK(sqlstate == "23505");
+  CHECK(session.run("SELECT string_agg(entity, ',') FROM entities")[0][0].c_str() ==
+        std::string("u1"));
+}
+
+TEST_CASE("dead letters: once for each place, with any bytes, with the first reason") {
+  const PgSchema schema;
+  PgSession session(schema.target);
+  (void)migrate(session, schema.target.schema);
+  const auto save = [&](const std::vector<BadEvent>& bad) {
+    session.begin();
+    save_dead_letters(session, topic, bad);
+    session.commit_transaction();
+  };
+  std::string every_byte;
+  for (int byte = 0; byte < 256; ++byte) every_byte += static_cast<char>(byte);
+  save({{Partition{0}, Offset{1}, "first", every_byte}, {Partition{1}, Offset{1}, "bare", ""}});
+  save({{Partition{0}, Offset{1}, "second", "other"}, {Partition{0}, Offset{2}, "first", ""}});
+  const auto rows =
+      session.run("SELECT reason, raw FROM dead_letters ORDER BY partition, \"offset\"");
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[0][0].c_str() == std::string("first"));
+  CHECK(bytes_of(rows[0][1]) == every_byte);
+  CHECK(rows[1][1].is_null());
+}
+
+}  // namespace
+}  // namespace uniqd::test
