@@ -176,5 +176,56 @@ TEST_CASE("events in every envelope speak of the same users") {
   expect_equal_to_oracle(bed);
 }
 
+TestRecord person(const std::string& type, const std::string& user, const std::string& id,
+                  const Json& data) {
+  Json payload{{"id", id}, {"type", type}, {"data", data}};
+  payload["data"]["userId"] = user;
+  TestRecord record;
+  record.key = user;
+  record.payload = payload.dump();
+  return record;
+}
+
+// Each event in a batch of its own, so that what it contests comes from PostgreSQL.
+TEST_CASE("a value of several fields: all of them together are taken, or free") {
+  TestBed bed;
+  UniqdOptions options;
+  options.folder = bed.folder + "/compound";
+  options.topic = bed.topic;
+  options.commands_topic = bed.commands_topic;
+  options.schema = bed.schema;
+  options.group = bed.group;
+  options.events =
+      R"(  UserAdded: { effect: claim, entity: /userId, fields: { first: /first, last: /last } }
+  UserRenamed: { effect: change, entity: /userId, fields: { first: /first, last: /last } }
+  UserDeactivated: { effect: release, entity: /userId }
+)";
+  options.constraints = R"(  full_name:
+    fields: [first, last]
+    normalize: [trim, casefold]
+    on_violation: { send: DeactivateUser, reason: This name is taken. }
+)";
+  UniqdProcess daemon(options);
+  daemon.start_and_wait();
+  std::int64_t sent = 0;
+  const auto tell = [&](const TestRecord& record, bool sends) {
+    bed.produce({record});
+    bed.wait_settled();
+    if (sends) ++sent;
+    CHECK(bed.command_count() == sent);
+  };
+  tell(person("UserAdded", "u1", "e1", {{"first", "Ann"}, {"last", "Lee"}}), false);
+  tell(person("UserAdded", "u2", "e2", {{"first", "ann "}, {"last", "LEE"}}), true);
+  tell(person("UserAdded", "u3", "e3", {{"first", "Ann"}, {"last", "Poe"}}), false);
+  tell(person("UserRenamed", "u3", "e4", {{"last", "Lee"}}), true);
+  tell(person("UserAdded", "u4", "e5", {{"first", "Ann"}}), false);
+  tell(person("UserRenamed", "u4", "e6", {{"last", "Lee"}}), true);
+  tell(person("UserDeactivated", "u1", "e7", {}), false);
+  tell(person("UserAdded", "u5", "e8", {{"first", "Ann"}, {"last", "Lee"}}), false);
+  CHECK(daemon.command({"lookup", "full_name", "last=lee", "first=ANN"}).out ==
+        "full_name: owned by u5\n");
+  CHECK(daemon.stop() == 0);
+}
+
 }  // namespace
 }  // namespace uniqd::test
