@@ -28,7 +28,7 @@ struct Opened {
   std::string_view type;
   std::string_view id;
   std::string_view source;   // of a CloudEvent, never empty: its ids are unique within it
-  std::string_view subject;  // what the event is about, in the words of its envelope
+  std::string_view subject;  // of a CloudEvent
   std::string_view correlation_id;
   std::string_view traceparent;
   DataIn data_in = DataIn::payload;

@@ -21,7 +21,6 @@ constinit const HeaderEnvelope kurrentdb_sink{
     .name = "an event of KurrentDB's Kafka sink",
     .type = "esdb-record-schema-subject",
     .id = {"esdb-record-id"},
-    .subject = "esdb-record-stream-id",
     .correlation = {"esdb-record-headers-$correlationId", "esdb-record-headers-correlationId",
                     "esdb-record-headers-correlation-id"},
     .traceparent = {"esdb-record-headers-traceparent", "traceparent"},
@@ -31,7 +30,6 @@ constinit const HeaderEnvelope axon_message{
     .name = "an Axon event message",
     .type = "axon-message-type",
     .id = {"axon-message-id"},
-    .subject = "axon-message-aggregate-id",
     .correlation = {"axon-metadata-correlationId"},
     .traceparent = {"axon-metadata-traceparent", "traceparent"},
 };

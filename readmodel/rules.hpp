@@ -57,8 +57,7 @@ struct SlotPointer {
 // What one event type does.
 struct EventRule {
   Effect effect = Effect::claim;
-  // RFC 6901, into the event's data; or `key`, the record's key; or `subject`, what the envelope
-  // says that the event is about.
+  // RFC 6901, into the event's data; or `key`, the record's key; or `subject`, a CloudEvent's.
   std::string entity_pointer;
   std::vector<SlotPointer> slots;
 };
