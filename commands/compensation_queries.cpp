@@ -58,6 +58,7 @@ std::vector<CompensationRecord> read_compensations(PgSession& session,
     records.push_back(std::move(record));
   }
   std::vector<Compensation*> loaded;
+  loaded.reserve(records.size());
   for (CompensationRecord& record : records) loaded.push_back(&record.compensation);
   if (!loaded.empty()) load_violations(session, loaded);
   return records;

@@ -59,6 +59,7 @@ std::vector<Compensation> PostgresOutbox::due(const std::vector<Partition>& part
           due.back().state == CompensationState::sent && row["is_exhausted"].as<bool>();
     }
     std::vector<Compensation*> loaded;
+    loaded.reserve(due.size());
     for (Compensation& compensation : due) loaded.push_back(&compensation);
     if (!loaded.empty()) load_violations(session, loaded);
     return due;

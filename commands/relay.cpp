@@ -1,6 +1,7 @@
 #include "commands/relay.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace uniqd {
@@ -20,11 +21,13 @@ RelayStep Relay::step(const std::vector<Partition>& partitions) {
   auto due = outbox_.due(partitions, batch_max_);
   result.may_have_more = due.size() == batch_max_;
 
-  const auto exhausted = std::ranges::stable_partition(
-      due, [](const Compensation& compensation) { return !compensation.is_exhausted; });
+  const auto exhausted = std::stable_partition(
+      due.begin(), due.end(),
+      [](const Compensation& compensation) { return !compensation.is_exhausted; });
   std::vector<CompensationId> overdue;
-  for (const Compensation& compensation : exhausted) overdue.push_back(compensation.id);
-  due.erase(exhausted.begin(), exhausted.end());
+  std::transform(exhausted, due.end(), std::back_inserter(overdue),
+                 [](const Compensation& compensation) { return compensation.id; });
+  due.erase(exhausted, due.end());
   if (!overdue.empty()) outbox_.mark_overdue(overdue);
   result.overdue = overdue.size();
 

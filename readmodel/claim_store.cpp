@@ -178,7 +178,7 @@ void load_entities(PgSession& session, std::vector<std::string> names, Model& mo
     for (std::size_t index = 0; index < entity->owned.size(); ++index) {
       if (entity->owned[index]) model.load_claim({*entity->owned[index], index, row[0].c_str()});
     }
-    model.load_entity(row[0].c_str(), std::move(*entity));
+    model.load_entity(row[0].c_str(), *entity);
   }
 }
 
@@ -229,7 +229,7 @@ void load_contenders(PgSession& session, std::vector<ClaimKey> keys, Model& mode
   for (const auto& row : session.run(select_contenders, uuid_array(std::move(keys)))) {
     by_key[uuid_of<ClaimKey>(row[0])].push_back({row[1].c_str(), row[2].as<std::int64_t>()});
   }
-  for (auto& [key, contenders] : by_key) model.load_contenders(key, std::move(contenders));
+  for (const auto& [key, contenders] : by_key) model.load_contenders(key, contenders);
 }
 
 void load_causes(PgSession& session, const std::vector<Event>& events, Model& model) {

@@ -25,16 +25,15 @@ bool ModelChanges::empty() const {
          contenders_added.empty() && contenders_removed.empty() && texts.empty();
 }
 
-void Model::load_entity(std::string name, Entity entity) {
+void Model::load_entity(std::string name, const Entity& entity) {
   entities_.insert_or_assign(std::move(name), Tracked<Entity>{entity, entity});
 }
 
-void Model::load_claim(Claim claim) {
-  const ClaimKey key = claim.key;
-  claims_.insert_or_assign(key, Tracked<Claim>{claim, claim});
+void Model::load_claim(const Claim& claim) {
+  claims_.insert_or_assign(claim.key, Tracked<Claim>{claim, claim});
 }
 
-void Model::load_contenders(ClaimKey key, std::vector<Contender> contenders) {
+void Model::load_contenders(ClaimKey key, const std::vector<Contender>& contenders) {
   contenders_.insert_or_assign(key, TrackedContenders{true, contenders, contenders});
 }
 

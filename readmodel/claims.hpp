@@ -105,13 +105,13 @@ class Model {
 
   // What the store has. Loading is not a change; loading the same again neither.
   void set_partial() { is_partial_ = true; }
-  void load_entity(std::string name, Entity entity);
-  void load_claim(Claim claim);
+  void load_entity(std::string name, const Entity& entity);
+  void load_claim(const Claim& claim);
   void load_cause(CompensationId cause) { stored_causes_.insert(cause); }
   // All contenders for a key, in their order.
-  void load_contenders(ClaimKey key, std::vector<Contender> contenders);
+  void load_contenders(ClaimKey key, const std::vector<Contender>& contenders);
   // The store was asked and has none.
-  void load_no_entity(std::string name) { entities_.try_emplace(std::move(name)); }
+  void load_no_entity(const std::string& name) { entities_.try_emplace(name); }
   void load_no_claim(ClaimKey key) { claims_.try_emplace(key); }
   void load_no_contenders(ClaimKey key) { contenders_[key].is_loaded = true; }
 
