@@ -8,7 +8,7 @@ build=${1:?usage: tidy.sh BUILD_DIR}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$build/compile_commands.json" |
-  grep "^$root/" | sort -u)
+  grep -E "^$root/(commands|config|daemon|readmodel)/" | sort -u)
 [ ${#files[@]} -gt 0 ] || { echo "tidy: $build compiles nothing of $root; run: make build" >&2; exit 1; }
 
 check() {
