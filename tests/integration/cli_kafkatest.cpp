@@ -114,7 +114,7 @@ TEST_CASE("status and lookup, as text and as JSON, with and without a schema") {
   CHECK(json.exit_code == 0);
   const Json status = Json::parse(json.out);
   CHECK(status["topic"] == bed.topic);
-  CHECK(status["claims"] == Json{{"email", 1}, {"username", 1}});
+  CHECK(status["claims"] == Json{{"email", 1}, {"full_name", 0}, {"username", 1}});
   CHECK(status["compensations"]["sent"] == 1);
   CHECK(status["positions"][0]["next_offset"] == 2);
   CHECK(status["positions"][0]["end_offset"] == 2);
@@ -131,7 +131,7 @@ TEST_CASE("status and lookup, as text and as JSON, with and without a schema") {
   CHECK(Json::parse(free.out)["owner"].is_null());
   const auto unknown = daemon->command({"lookup", "phone", "phone=1"});
   CHECK(unknown.exit_code == 2);
-  CHECK(contains(unknown.err, "there are: email, username"));
+  CHECK(contains(unknown.err, "there are: email, full_name, username"));
   CHECK(daemon->command({"lookup", "email", "phone=1"}).exit_code == 2);
 }
 

@@ -46,9 +46,15 @@ TestRecord RandomLoad::make_event() {
     event.fields["username"] = value("name", partition);
   } else if (dice < 46) {
     event.type = "UserSmiled";
+  } else if (dice < 54) {
+    event.type = "UserRenamed";
+    if (below(2) == 0) event.fields["first"] = value("first", partition);
+    if (below(2) == 0) event.fields["last"] = std::string(1, static_cast<char>('a' + below(4)));
   } else {
     event.fields["email"] = value("mail", partition);
     if (dice < 75) event.fields["username"] = value("name", partition);
+    if (dice % 2 == 0) event.fields["first"] = value("first", partition);
+    if (dice % 3 == 0) event.fields["last"] = std::string(1, static_cast<char>('a' + below(4)));
   }
   return cloud_event(event);
 }

@@ -65,9 +65,13 @@ std::string TestBed::config() const {
   postgres: "{}"
   schema: {}
 {}events:
-  UserAdded: {{ effect: claim, entity: /userId, fields: {{ email: /email, username: /username }} }}
+  UserAdded:
+    effect: claim
+    entity: /userId
+    fields: {{ email: /email, username: /username, first: /first, last: /last }}
   UserEmailChanged: {{ effect: change, entity: /userId, fields: {{ email: /email }} }}
   UserNameChanged: {{ effect: change, entity: /userId, fields: {{ username: /username }} }}
+  UserRenamed: {{ effect: change, entity: /userId, fields: {{ first: /first, last: /last }} }}
   UserDeactivated: {{ effect: release, entity: /userId }}
 constraints:
   email:
@@ -76,6 +80,10 @@ constraints:
     on_violation:
       send: DeactivateUser
       reason: There is already a user with this email address.
+  full_name:
+    fields: [first, last]
+    normalize: [trim, nfkc, casefold]
+    on_violation: {{ review: true, reason: Somebody has this name. }}
   username:
     fields: [username]
     normalize: [trim, nfkc, casefold]
@@ -160,14 +168,15 @@ void TestBed::wait_settled(std::chrono::milliseconds deadline) {
 
 const ConstraintSet& bed_constraints() {
   static const ConstraintSet constraints = [] {
-    std::vector<Constraint> both(2);
-    both[0].name = "email";
-    both[1].name = "username";
-    for (Constraint& constraint : both) {
-      constraint.fields = {constraint.name};
-      constraint.normalizers.emplace_back(std::vector<NormalizeStep>{});
+    std::vector<Constraint> all(3);
+    all[0] = {"email", {"email"}, {}, 0};
+    all[1] = {"full_name", {"first", "last"}, {}, 0};
+    all[2] = {"username", {"username"}, {}, 0};
+    for (Constraint& constraint : all) {
+      constraint.normalizers.resize(constraint.fields.size(),
+                                    Normalizer(std::vector<NormalizeStep>{}));
     }
-    return ConstraintSet(std::move(both));
+    return ConstraintSet(std::move(all));
   }();
   return constraints;
 }

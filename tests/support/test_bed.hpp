@@ -16,9 +16,10 @@
 
 namespace uniqd::test {
 
-// Two constraints, email and username, on the events of user_events.hpp; both topics exist. The
-// schema goes away at the end, where PostgreSQL answers. Thread safety: none, but beds side by side
-// do not touch each other.
+// Three constraints on the events of user_events.hpp: email and username, whose violations send
+// DeactivateUser, and full_name of first and last, whose violations are for review. Both topics
+// exist. The schema goes away at the end, where PostgreSQL answers. Thread safety: none, but beds
+// side by side do not touch each other.
 class TestBed {
  public:
   explicit TestBed(int partitions = 1);

@@ -43,7 +43,9 @@ std::string text_of(const Json& value) { return value.is_string() ? value.get<st
 
 Told::Kind kind_of(const std::string& type) {
   if (type == "UserAdded") return Told::Kind::claim;
-  if (type == "UserEmailChanged" || type == "UserNameChanged") return Told::Kind::change;
+  if (type == "UserEmailChanged" || type == "UserNameChanged" || type == "UserRenamed") {
+    return Told::Kind::change;
+  }
   if (type == "UserDeactivated") return Told::Kind::release;
   return Told::Kind::passed_over;
 }
@@ -87,7 +89,7 @@ Told told_by(const TestRecord& record) {
   told.user = text_of(data.value("userId", Json()));
   if (told.user.empty()) return told;
   told.kind = kind_of(is_binary ? record.header("ce_type") : message.value("type", ""));
-  for (const char* field : {"email", "username"}) {
+  for (const char* field : {"email", "username", "first", "last"}) {
     if (data.contains(field)) told.fields[field] = normal(text_of(data[field]));
   }
   return told;

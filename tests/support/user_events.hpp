@@ -11,11 +11,12 @@
 namespace uniqd::test {
 
 struct UserEvent {
-  std::string type;  // UserAdded, UserEmailChanged, UserNameChanged, UserDeactivated
+  std::string type;  // UserAdded, UserEmailChanged, UserNameChanged, UserRenamed, UserDeactivated
   std::string user;
   std::string id;
-  std::map<std::string, std::optional<std::string>> fields{};  // email, username; nothing: null
-  std::int32_t partition = -1;                                 // -1: by key
+  // email, username, first, last; nothing: null
+  std::map<std::string, std::optional<std::string>> fields{};
+  std::int32_t partition = -1;  // -1: by key
 };
 
 // The event as a record, keyed by its user: a CloudEvent in binary mode, in structured mode, or
