@@ -35,7 +35,7 @@ bool lacks_kafka();
 /// The same for a test that stops servers: true where they are not ours to stop, or are the mock's.
 bool lacks_stoppable_servers();
 
-/// The same for anything else that a test needs and this machine may lack.
+/// For what a machine may rightly lack, a right or a kernel's feature: skipped, also with CI=true.
 bool lacks(bool is_missing, std::string_view why);
 
 }  // namespace uniqd::test
