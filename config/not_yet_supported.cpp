@@ -11,18 +11,8 @@ struct Row {
   std::string_view remedy;
 };
 
-constexpr std::string_view use_basic_steps = "use trim, lowercase, casefold, nfc and nfkc";
-
 constexpr std::array table{
     Row{"source.sequence", "*", "remove the key; redeliveries are known by their offset"},
-    Row{"constraints.*.normalize[*]", "email", use_basic_steps},
-    Row{"constraints.*.normalize[*]", "email-gmail", use_basic_steps},
-    Row{"constraints.*.normalize[*]", "digits", use_basic_steps},
-    Row{"constraints.*.normalize[*]", "e164", use_basic_steps},
-    Row{"constraints.*.normalize.*[*]", "email", use_basic_steps},
-    Row{"constraints.*.normalize.*[*]", "email-gmail", use_basic_steps},
-    Row{"constraints.*.normalize.*[*]", "digits", use_basic_steps},
-    Row{"constraints.*.normalize.*[*]", "e164", use_basic_steps},
     Row{"safety.*", "*", "remove the key; sending has no limit"},
     Row{"on_bad_event", "halt", "write on_bad_event: park"},
     Row{"admin.token_file", "*", "remove the key and listen on loopback, e.g. 127.0.0.1:8480"},

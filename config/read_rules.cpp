@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "config/read_word.hpp"
 
@@ -89,15 +90,15 @@ bool check_step(Reading& reading, const Text& word) {
   return false;
 }
 
-// `default_region` is what the constraint says, "" for nothing.
-NormalizeStep read_step(Choice& choice, const std::string& default_region) {
+// `default_region` is what the constraint says; empty where that was reported.
+NormalizeStep read_step(Choice& choice, const std::optional<std::string>& default_region) {
   NormalizeStep step;
   step.name = choice.word.value;
   if (can_find_invalid(step.name)) read_word(choice.options, "on_invalid", step.on_invalid);
   if (needs_region(step.name)) {
-    step.default_region = default_region;
+    step.default_region = default_region.value_or("");
     read_text(choice.options, "default_region", step.default_region, check_region);
-    const bool is_missing = step.default_region.empty() && !choice.options.has("default_region");
+    const bool is_missing = !default_region && !choice.options.has("default_region");
     if (is_missing && choice.options.is_sound()) {
       choice.options.reading().fail(
           choice.word, {"has no default_region, the country of a number that does not name one", "",
@@ -109,7 +110,7 @@ NormalizeStep read_step(Choice& choice, const std::string& default_region) {
 }
 
 std::vector<NormalizeStep> read_steps(MapReader& map, std::string_view name,
-                                      const std::string& default_region) {
+                                      const std::optional<std::string>& default_region) {
   std::vector<NormalizeStep> steps;
   auto choices = map.choices(name);
   if (!choices) return steps;
@@ -126,9 +127,8 @@ bool has_region(const ConstraintField& field) {
 
 void read_normalize(MapReader& map, std::vector<ConstraintField>& fields) {
   const std::size_t errors_before = map.reading().error_count();
-  std::string region;
-  const bool region_is_given = map.has("default_region");
-  read_text(map, "default_region", region, check_region);
+  std::optional<std::string> region;
+  if (map.has("default_region")) read_text(map, "default_region", region.emplace(), check_region);
   if (map.is_map("normalize")) {
     MapReader by_field = map.map("normalize");
     for (ConstraintField& field : fields) {
@@ -140,7 +140,7 @@ void read_normalize(MapReader& map, std::vector<ConstraintField>& fields) {
     for (ConstraintField& field : fields) field.normalize = steps;
   }
   const bool is_used = std::any_of(fields.begin(), fields.end(), has_region);
-  if (region_is_given && !is_used && map.reading().error_count() == errors_before) {
+  if (region && !is_used && map.reading().error_count() == errors_before) {
     map.reading().fail(map.place_of("default_region"),
                        {"has no meaning without the step e164", "", "remove it"});
   }

@@ -1,32 +1,29 @@
 #include "daemon/assembly.hpp"
 
 #include <algorithm>
-#include <array>
-#include <stdexcept>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "readmodel/promise.hpp"
+
 namespace uniqd {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, NormalizeStep>, 5> steps{{
-    {"trim", NormalizeStep::trim},
-    {"lowercase", NormalizeStep::lowercase},
-    {"casefold", NormalizeStep::casefold},
-    {"nfc", NormalizeStep::nfc},
-    {"nfkc", NormalizeStep::nfkc},
-}};
+NormalizeStep make_step(const settings::NormalizeStep& wanted) {
+  const auto kind = find_step(wanted.name);
+  promise(kind.has_value(), "only known normalisation steps pass the checks");
+  NormalizeStep step(*kind);
+  step.on_invalid =
+      wanted.on_invalid == settings::OnInvalid::reject ? OnInvalid::reject : OnInvalid::keep;
+  step.default_region = wanted.default_region;
+  return step;
+}
 
 Normalizer make_normalizer(const std::vector<settings::NormalizeStep>& wanted) {
-  std::vector<NormalizeStep> chosen;
-  for (const settings::NormalizeStep& one : wanted) {
-    const auto step =
-        std::ranges::find(steps, one.name, [](const auto& entry) { return entry.first; });
-    if (step == steps.end()) throw std::logic_error("an unknown step got through the checks");
-    chosen.push_back(step->second);
-  }
-  return Normalizer(std::move(chosen));
+  std::vector<NormalizeStep> steps;
+  for (const settings::NormalizeStep& one : wanted) steps.push_back(make_step(one));
+  return Normalizer(std::move(steps));
 }
 
 std::vector<settings::Constraint> by_name(std::vector<settings::Constraint> constraints) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "readmodel/digest.hpp"
+#include "readmodel/normalize_text.hpp"
 
 namespace uniqd {
 
@@ -23,6 +24,7 @@ std::variant<std::optional<ClaimKey>, BadQuestion> find_key(
     const std::string& value_key) {
   ValueHasher hasher(value_key);
   std::vector<ClaimKey> parts;
+  bool is_indexed = true;
   for (std::size_t field = 0; field < constraint.fields.size(); ++field) {
     const auto given = values.find(constraint.fields[field]);
     if (given == values.end() || values.size() != constraint.fields.size()) {
@@ -31,10 +33,17 @@ std::variant<std::optional<ClaimKey>, BadQuestion> find_key(
                       "no other: {}",
                       constraint.name, fmt::join(constraint.fields, ", "))};
     }
-    const std::string normal = constraint.normalizers[field](given->second);
-    if (normal.empty()) return std::optional<ClaimKey>{};
-    parts.push_back(hasher.digest(constraint, field, normal).key());
+    if (!is_utf8(given->second)) {
+      return BadQuestion{fmt::format("the value for {} is not valid UTF-8", given->first)};
+    }
+    const Normalized normal = constraint.normalizers[field](given->second);
+    if (normal.rejected_by) {
+      return BadQuestion{rejection_text(constraint.name, given->first, *normal.rejected_by)};
+    }
+    is_indexed = is_indexed && !normal.text.empty();
+    if (is_indexed) parts.push_back(hasher.digest(constraint, field, normal.text).key());
   }
+  if (!is_indexed) return std::optional<ClaimKey>{};
   return std::optional(parts.size() == 1 ? parts[0] : combine(parts).key());
 }
 

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "readmodel/envelope.hpp"
+#include "readmodel/normalize_text.hpp"
 
 namespace uniqd {
 namespace {
@@ -24,8 +25,7 @@ bool is_storable(std::string_view text) {
 
 bool is_blank(std::string_view text) {
   if (text.empty() || (text[0] > ' ' && text[0] <= '~')) return false;
-  static const Normalizer trim({NormalizeStep::trim});
-  return trim(text).empty();
+  return without_outer_blanks(text).empty();
 }
 
 // An id must be storable as text, short enough to be indexed, and something that can be seen.
@@ -59,7 +59,7 @@ struct Decoder::Parts {
   Or<Event> interpret(const Record& record, const Opened& opened, const EventRule& rule);
   void name_event(const Record& record, const Opened& opened, Event& event);
   std::optional<Refusal> read_values(const JsonNode& data, const EventRule& rule, Event& event);
-  void set_value(std::string_view text, CarriedValue& value);
+  std::optional<Refusal> set_value(std::string_view text, CarriedValue& value);
   Decoded refuse(const Record& record, std::string reason) const;
 };
 
@@ -182,21 +182,25 @@ std::optional<Refusal> Decoder::Parts::read_values(const JsonNode& data, const E
     }
     CarriedValue value;
     value.slot = slot.slot;
-    set_value(found.text, value);
+    if (auto refusal = set_value(found.text, value)) return refusal;
     event.values.push_back(std::move(value));
   }
   return std::nullopt;
 }
 
 // Of null the text is empty.
-void Decoder::Parts::set_value(std::string_view text, CarriedValue& value) {
+std::optional<Refusal> Decoder::Parts::set_value(std::string_view text, CarriedValue& value) {
   const auto owner = std::ranges::find_if(*constraints, [&](const Constraint& constraint) {
     return value.slot < constraint.first_slot + constraint.fields.size();
   });
   const std::size_t field = value.slot - owner->first_slot;
-  std::string normal = text.empty() ? "" : owner->normalizers[field](text);
-  if (!normal.empty()) value.digest = hasher.digest(*owner, field, normal);
-  if (options.value_form == ValueForm::plain) value.text = std::move(normal);
+  Normalized normal = owner->normalizers[field](text);
+  if (normal.rejected_by) {
+    return Refusal{rejection_text(owner->name, owner->fields[field], *normal.rejected_by)};
+  }
+  if (!normal.text.empty()) value.digest = hasher.digest(*owner, field, normal.text);
+  if (options.value_form == ValueForm::plain) value.text = std::move(normal.text);
+  return std::nullopt;
 }
 
 Decoder::Decoder(DecoderOptions options, const ConstraintSet& constraints)

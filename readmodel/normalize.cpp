@@ -1,104 +1,103 @@
 #include "readmodel/normalize.hpp"
 
-#include <unicode/bytestream.h>
-#include <unicode/casemap.h>
-#include <unicode/normalizer2.h>
-#include <unicode/uchar.h>
-#include <unicode/utf8.h>
-
 #include <algorithm>
-#include <stdexcept>
+#include <array>
+
+#include "readmodel/normalize_email.hpp"
+#include "readmodel/normalize_phone.hpp"
+#include "readmodel/normalize_text.hpp"
 
 namespace uniqd {
 namespace {
 
-bool is_ascii(std::string_view value) {
-  return std::ranges::all_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+struct KnownStep {
+  std::string_view name;
+  int version;  // raised with every change of what the step does
+};
+
+// By kind.
+constexpr std::array<KnownStep, 9> known_steps{{{"trim", 1},
+                                                {"lowercase", 1},
+                                                {"casefold", 1},
+                                                {"nfc", 1},
+                                                {"nfkc", 1},
+                                                {"email", 1},
+                                                {"email-gmail", 1},
+                                                {"digits", 1},
+                                                {"e164", 1}}};
+
+bool can_find_invalid(NormalizeStep::Kind kind) {
+  return kind == NormalizeStep::email || kind == NormalizeStep::email_gmail ||
+         kind == NormalizeStep::e164;
 }
 
-std::string lowercase(std::string_view value) {
-  std::string lower(value);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
-std::string trim(std::string_view value) {
-  const auto size = static_cast<std::int32_t>(value.size());
-  std::int32_t begin = 0;
-  while (begin < size) {
-    std::int32_t next = begin;
-    UChar32 c = 0;
-    U8_NEXT(value.data(), next, size, c);
-    if (!u_isUWhiteSpace(c)) break;
-    begin = next;
-  }
-  std::int32_t end = size;
-  while (end > begin) {
-    std::int32_t previous = end;
-    UChar32 c = 0;
-    U8_PREV(value.data(), 0, previous, c);
-    if (!u_isUWhiteSpace(c)) break;
-    end = previous;
-  }
-  return std::string(
-      value.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
-}
-
-void require(UErrorCode status, const char* step) {
-  if (U_FAILURE(status)) {
-    throw std::runtime_error(std::string("ICU failed at ") + step + ": " + u_errorName(status));
-  }
-}
-
-std::string casefold(std::string_view value) {
-  if (is_ascii(value)) return lowercase(value);
-  std::string folded;
-  icu::StringByteSink<std::string> sink(&folded);
-  UErrorCode status = U_ZERO_ERROR;
-  icu::CaseMap::utf8Fold(0, icu::StringPiece(value.data(), static_cast<int>(value.size())), sink,
-                         nullptr, status);
-  require(status, "casefold");
-  return folded;
-}
-
-std::string compose(const icu::Normalizer2* (*form)(UErrorCode&), std::string_view value,
-                    const char* step) {
-  if (is_ascii(value)) return std::string(value);
-  UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* normalizer = form(status);
-  require(status, step);
-  std::string composed;
-  icu::StringByteSink<std::string> sink(&composed);
-  normalizer->normalizeUTF8(0, icu::StringPiece(value.data(), static_cast<int>(value.size())), sink,
-                            nullptr, status);
-  require(status, step);
-  return composed;
-}
-
-std::string apply_step(NormalizeStep step, std::string_view value) {
-  switch (step) {
+// Nothing where the step cannot take the value.
+std::optional<std::string> apply(const NormalizeStep& step, std::string_view value) {
+  switch (step.kind) {
     case NormalizeStep::trim:
-      return trim(value);
+      return std::string(without_outer_blanks(value));
     case NormalizeStep::lowercase:
-      return lowercase(value);
+      return ascii_lowercase(value);
     case NormalizeStep::casefold:
-      return casefold(value);
+      return fold_case(value);
     case NormalizeStep::nfc:
-      return compose(icu::Normalizer2::getNFCInstance, value, "nfc");
+      return compose(value);
     case NormalizeStep::nfkc:
-      return compose(icu::Normalizer2::getNFKCInstance, value, "nfkc");
+      return compose_compatibility(value);
+    case NormalizeStep::email:
+      return email_address(value, Mailboxes::as_written);
+    case NormalizeStep::email_gmail:
+      return email_address(value, Mailboxes::gmail);
+    case NormalizeStep::digits:
+      return decimal_digits(value);
+    case NormalizeStep::e164:
+      return phone_number(value, step.default_region);
   }
-  return std::string(value);
+  return std::nullopt;
 }
 
 }  // namespace
 
-std::string Normalizer::operator()(std::string_view value) const {
-  std::string text(value);
-  for (const NormalizeStep step : steps_) text = apply_step(step, text);
+std::string_view step_name(NormalizeStep::Kind kind) { return known_steps[kind].name; }
+
+std::optional<NormalizeStep::Kind> find_step(std::string_view name) {
+  const auto found = std::ranges::find(known_steps, name, &KnownStep::name);
+  if (found == known_steps.end()) return std::nullopt;
+  return static_cast<NormalizeStep::Kind>(found - known_steps.begin());
+}
+
+std::string describe(const NormalizeStep& step) {
+  const KnownStep& known = known_steps[step.kind];
+  std::string text = std::string(known.name) + "/" + std::to_string(known.version);
+  if (!can_find_invalid(step.kind)) return text;
+  text += '(';
+  if (!step.default_region.empty()) text += "default_region=" + step.default_region + ", ";
+  text += step.on_invalid == OnInvalid::reject ? "on_invalid=reject)" : "on_invalid=keep)";
   return text;
+}
+
+std::string rejection_text(std::string_view constraint, std::string_view field,
+                           NormalizeStep::Kind rejected_by) {
+  const std::string_view wanted = rejected_by == NormalizeStep::e164
+                                      ? " is not a phone number that step "
+                                      : " is not an e-mail address that step ";
+  std::string text = "the value for field ";
+  text.append(field).append(" of constraint ").append(constraint).append(wanted);
+  return text.append(step_name(rejected_by)).append(" can take");
+}
+
+Normalized Normalizer::operator()(std::string_view value) const {
+  Normalized result{std::string(value), std::nullopt};
+  for (const NormalizeStep& step : steps_) {
+    // No value is not an invalid one.
+    if (result.text.empty()) return result;
+    if (auto text = apply(step, result.text)) {
+      result.text = *std::move(text);
+    } else if (step.on_invalid == OnInvalid::reject) {
+      return {"", step.kind};
+    }
+  }
+  return result;
 }
 
 }  // namespace uniqd

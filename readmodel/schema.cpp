@@ -155,29 +155,13 @@ int read_version(PgSession& session, const std::string& schema) {
   return session.run("SELECT coalesce(max(version), 0) FROM schema_version")[0][0].as<int>();
 }
 
-std::string step_name(NormalizeStep step) {
-  switch (step) {
-    case NormalizeStep::trim:
-      return "trim";
-    case NormalizeStep::lowercase:
-      return "lowercase";
-    case NormalizeStep::casefold:
-      return "casefold";
-    case NormalizeStep::nfc:
-      return "nfc";
-    case NormalizeStep::nfkc:
-      return "nfkc";
-  }
-  return "?";
-}
-
 std::string describe(const Constraint& constraint) {
   std::string text;
   for (std::size_t field = 0; field < constraint.fields.size(); ++field) {
     if (field > 0) text += "; ";
     text += constraint.fields[field] + ":";
-    for (const NormalizeStep step : constraint.normalizers[field].steps()) {
-      text += " " + step_name(step);
+    for (const NormalizeStep& step : constraint.normalizers[field].steps()) {
+      text += " " + describe(step);
     }
   }
   return text;

@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view marked = "s3cr3t";
 
 const ConstraintSet& constraints() {
-  using enum NormalizeStep;
+  using enum NormalizeStep::Kind;
   static const ConstraintSet set(
       {Constraint{"email", {"email"}, {Normalizer({trim, casefold})}, 0},
        Constraint{

@@ -51,7 +51,8 @@ Event EventMaker::make(const std::string& type, const std::string& entity, const
         CarriedValue carried;
         carried.slot = constraint.first_slot + field;
         if (value != "null" && !value.empty()) {
-          carried.digest = hasher_.digest(constraint, field, constraint.normalizers[field](value));
+          carried.digest =
+              hasher_.digest(constraint, field, constraint.normalizers[field](value).text);
         }
         event.values.push_back(carried);
       }

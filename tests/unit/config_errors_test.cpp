@@ -575,6 +575,82 @@ TEST_CASE("configuration errors: constraints") {
     on_violation: { send: X })",
        {"4: constraints.email.normalize.mail: is not a known key; allowed: email; did you mean "
         "email?"}},
+      {"options of a step that has none, and of one that has others",
+       R"(constraints:
+  email:
+    fields: [email]
+    normalize:
+      - trim: { on_invalid: reject }
+      - email: { on_invalid: drop, default_region: DE }
+    on_violation: { send: X })",
+       {"5: constraints.email.normalize[0].trim.on_invalid: is not a known key; remove it",
+        "6: constraints.email.normalize[1].email.on_invalid: \"drop\" is not one of the allowed "
+        "values; allowed: keep | reject; write e.g. on_invalid: keep",
+        "6: constraints.email.normalize[1].email.default_region: is not a known key; allowed: "
+        "on_invalid; remove it"}},
+      {"a step that is neither a word nor a word with options",
+       R"(constraints:
+  email:
+    fields: [email]
+    normalize:
+      - { trim: {}, nfkc: {} }
+      - email:
+      - [nfc]
+      - emial: { on_invalid: keep }
+    on_violation: { send: X })",
+       {"5: constraints.email.normalize[0]: holds several words in one item of the list; begin "
+        "each "
+        "with a '-', or write [one, { two: { option: value } }]",
+        "6: constraints.email.normalize[1].email: has no value, a map is needed; write one `name: "
+        "value` to a line",
+        "7: constraints.email.normalize[2]: is a list, a single value is needed; write one value, "
+        "or remove it"}},
+      {"a step with options that is none",
+       R"(constraints:
+  email:
+    fields: [email]
+    normalize: [{ emial: { on_invalid: keep } }]
+    on_violation: { send: X })",
+       {"4: constraints.email.normalize[0]: \"emial\" is not a normalisation step; allowed: trim | "
+        "lowercase | casefold | nfc | nfkc | email | email-gmail | digits | e164; did you mean "
+        "email?"}},
+      {"phone numbers of nowhere",
+       R"(constraints:
+  email:
+    fields: [email]
+    normalize: [trim, e164]
+    on_violation: { send: X })",
+       {"4: constraints.email.normalize[1]: \"e164\" has no default_region, the country of a "
+        "number "
+        "that does not name one; write e.g. default_region: DE beside normalize"}},
+      {"regions that are none",
+       R"(constraints:
+  email:
+    fields: [email]
+    default_region: UK
+    normalize: [e164: { default_region: de }]
+    on_violation: { send: X }
+  mail:
+    fields: [email]
+    default_region: Germany
+    normalize: [e164]
+    on_violation: { send: X })",
+       {"4: constraints.email.default_region: \"UK\" is not a region whose phone numbers are "
+        "known; "
+        "allowed: ISO 3166-1 alpha-2 codes in upper case; write e.g. default_region: GB",
+        "5: constraints.email.normalize[0].e164.default_region: \"de\" is not a region whose phone "
+        "numbers are known; allowed: ISO 3166-1 alpha-2 codes in upper case; write e.g. "
+        "default_region: DE",
+        "9: constraints.mail.default_region: \"Germany\" is not a region whose phone numbers are "
+        "known; allowed: ISO 3166-1 alpha-2 codes in upper case; write e.g. default_region: DE"}},
+      {"a region that nothing uses",
+       R"(constraints:
+  email:
+    fields: [email]
+    default_region: DE
+    normalize: [email]
+    on_violation: { send: X })",
+       {"4: constraints.email.default_region: has no meaning without the step e164; remove it"}},
       {"two actions at once",
        R"(constraints:
   email:

@@ -96,7 +96,9 @@ constraints:
     fields: [phone, zip]
     on_violation: { send: "null", reason: "Größe: \"#1\" {x}\n- two" }
   zip:
-    fields: [zip]
+    fields: [zip, phone]
+    default_region: DE
+    normalize: { zip: [digits], phone: [trim, e164, e164: { default_region: FR, on_invalid: reject }, email: {}] }
     on_violation: { claim: { review: true }, change: { detect: true, reason: Only noted. } }
   email:
     fields: [email]
@@ -151,6 +153,12 @@ TEST_CASE("configuration: what is given is taken, in the order of the file") {
   CHECK_EQ(settings.constraints[0].name, "phone");
   CHECK(settings.constraints[0].fields == std::vector<ConstraintField>{{"phone", {}}, {"zip", {}}});
   const Constraint& zip = settings.constraints[1];
+  CHECK(zip.fields == std::vector<ConstraintField>{{"zip", steps({"digits"})},
+                                                   {"phone",
+                                                    {{"trim", "", OnInvalid::keep},
+                                                     {"e164", "DE", OnInvalid::keep},
+                                                     {"e164", "FR", OnInvalid::reject},
+                                                     {"email", "", OnInvalid::keep}}}});
   CHECK(zip.on_claim == Action{ActionKind::review, "", "This zip is already taken."});
   CHECK(zip.on_change == Action{ActionKind::detect, "", "Only noted."});
   CHECK_EQ(settings.compensation.deadline, std::chrono::milliseconds{1500});
