@@ -13,15 +13,16 @@
 namespace uniqd::test {
 namespace {
 
-using enum NormalizeStep::Kind;
+using Step = NormalizeStep;
 
 // One for each bit of the first byte, and one more.
 const std::vector<NormalizeStep>& steps() {
   static const std::vector<NormalizeStep> all = [] {
-    NormalizeStep phone(e164);
+    NormalizeStep phone(Step::e164);
     phone.default_region = "DE";
-    return std::vector<NormalizeStep>{trim,        casefold, nfc,   nfkc,     email,
-                                      email_gmail, digits,   phone, lowercase};
+    return std::vector<NormalizeStep>{Step::trim,   Step::casefold, Step::nfc,
+                                      Step::nfkc,   Step::email,    Step::email_gmail,
+                                      Step::digits, phone,          Step::lowercase};
   }();
   return all;
 }
