@@ -122,6 +122,7 @@ TEST_CASE("the schema is made once, by whoever comes first, and a newer one is l
   const std::string& name = schema.target.schema;
   std::vector<Migrated> migrated(4);
   std::vector<std::thread> threads;
+  threads.reserve(migrated.size());
   for (Migrated& one : migrated) {
     threads.emplace_back([&] {
       PgSession session(schema.target);

@@ -270,6 +270,7 @@ class Twins {
                         violation.owner, violation.event_id);
       }
       std::vector<std::string> texts;
+      texts.reserve(violations.size());
       for (const auto& [place, text] : violations) texts.push_back(text);
       lines.insert(fmt::format("{} {} {} {} {} {} {}:{} {}", to_uuid_text(id), known.entity,
                                to_text(known.state), action_name(known.action.kind),

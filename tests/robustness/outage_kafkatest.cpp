@@ -45,6 +45,7 @@ TEST_CASE("PostgreSQL stopped, killed, and started again under load") {
 }
 
 TEST_CASE("all connections ended by PostgreSQL, again and again under load") {
+  if (lacks_kafka()) return;
   Lives lives(run_seed());
   lives.start();
   lives.daemon().wait_until_ready();

@@ -106,6 +106,7 @@ class Comparison {
     }
     if (parts.size() == 1) return parts[0];
     std::vector<ClaimKey> keys;
+    keys.reserve(parts.size());
     for (const ValueDigest& part : parts) keys.push_back(part.key());
     return combine(keys);
   }
