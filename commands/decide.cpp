@@ -69,18 +69,27 @@ std::optional<std::string> find_promoted(ClaimKey key, const Model& model,
   return std::nullopt;
 }
 
+// Those who were promoted may have left to the event's own entity what it lacked (R8).
+bool settles_after_all(const Model& model, const std::string& name) {
+  const Entity* entity = model.entity(name);
+  return entity && entity->compensation && nothing_is_contested(model, name);
+}
+
 }  // namespace
 
 void promote(const FreedKeys& freed, const Event& event, Model& model,
              Compensations& compensations) {
   std::vector<ClaimKey> queue(freed.begin(), freed.end());
-  for (std::size_t next = 0; next < queue.size(); ++next) {
+  const auto resolve = [&](const std::string& name) {
+    compensations.end(*model.entity(name)->compensation, CompensationState::resolved, event.id);
+    std::ranges::copy(take_all(model, name), std::back_inserter(queue));
+  };
+  for (std::size_t next = 0;; ++next) {
+    if (next == queue.size() && settles_after_all(model, event.entity)) resolve(event.entity);
+    if (next == queue.size()) return;
     if (model.owner(queue[next]) != nullptr) continue;
     const auto promoted = find_promoted(queue[next], model, compensations);
-    if (!promoted) continue;
-    compensations.end(*model.entity(*promoted)->compensation, CompensationState::resolved,
-                      event.id);
-    std::ranges::copy(take_all(model, *promoted), std::back_inserter(queue));
+    if (promoted) resolve(*promoted);
   }
 }
 

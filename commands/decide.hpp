@@ -26,7 +26,8 @@ struct Policy {
 // After values became free by `event`: those entities that want them and whose compensation is not
 // sending are judged again, in the order in which they came to want them; the first for which
 // nothing is contested takes all it wants, and its compensation is resolved. What that frees is
-// handled next, in turn (R9). REQUIRES: the contenders' compensations are loaded.
+// handled next, in turn (R9). In the end the event's own entity, too, takes all it wants where
+// nothing of it is contested any more (R8). REQUIRES: the contenders' compensations are loaded.
 void promote(const FreedKeys& freed, const Event& event, Model& model,
              Compensations& compensations);
 

@@ -109,8 +109,8 @@ add_mutant(last_comer_is_promoted FILE commands/decide.cpp
   TO [[for (const Contender& contender : std::vector<Contender>(model.contenders(key).rbegin(),
                                                                model.contenders(key).rend())) {]])
 add_mutant(promotion_frees_nothing FILE commands/decide.cpp
-  FROM [[std::ranges::copy(take_all(model, *promoted), std::back_inserter(queue));]]
-  TO [[take_all(model, *promoted);]])
+  FROM [[std::ranges::copy(take_all(model, name), std::back_inserter(queue));]]
+  TO [[take_all(model, name);]])
 
 # The way of a batch.
 add_mutant(what_is_missing_is_absent FILE daemon/process_batch.cpp

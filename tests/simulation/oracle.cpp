@@ -108,23 +108,33 @@ std::optional<std::string> Oracle::first_waiting(std::size_t rule, const std::st
   return first;
 }
 
+void Oracle::take_all(const std::string& name, const Told& told, Values& freed) {
+  User& user = users.at(name);
+  for (std::size_t rule = 0; rule < rules.size(); ++rule) {
+    const auto value = wanted(rule, user);
+    const auto owned = user.owns.find(rule);
+    if (owned != user.owns.end() && owned->second != value) freed.emplace_back(*owned);
+    user.owns.erase(rule);
+    if (value) user.owns[rule] = *value;
+  }
+  end(user, "resolved", told);
+}
+
 void Oracle::promote(Values freed, const Told& told) {
   for (std::size_t next = 0; next < freed.size(); ++next) {
     const auto [freed_rule, freed_value] = freed[next];
     if (owner(freed_rule, freed_value)) continue;
     const auto name = first_waiting(freed_rule, freed_value);
     if (!name) continue;
-    User& user = users.at(*name);
-    for (std::size_t rule = 0; rule < rules.size(); ++rule) {
-      const auto value = wanted(rule, user);
-      const auto owned = user.owns.find(rule);
-      if (owned != user.owns.end() && owned->second != value) freed.emplace_back(*owned);
-      user.owns.erase(rule);
-      if (value) user.owns[rule] = *value;
-    }
-    end(user, "resolved", told);
+    take_all(*name, told, freed);
     ++promotions;
   }
+  // Whose event it was may have what it lacked now, left by somebody promoted.
+  const auto own = users.find(told.user);
+  if (own == users.end() || !own->second.open || is_contested(told.user, own->second)) return;
+  Values left;
+  take_all(told.user, told, left);
+  promote(left, told);
 }
 
 }  // namespace uniqd::simulation

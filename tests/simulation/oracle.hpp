@@ -76,6 +76,7 @@ class Oracle {
   void fold_values(const Told& told);
   void violate(const Told& told, User& user, const std::vector<Violation>& violations);
   void end(User& user, const char* state, const Told& told);
+  void take_all(const std::string& name, const Told& told, Values& freed);
   void promote(Values freed, const Told& told);
 
   std::set<std::string> found_violating_;

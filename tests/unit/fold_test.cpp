@@ -513,6 +513,27 @@ TEST_CASE("R9: what a promotion frees is handled in turn") {
                   email, review) == "");
 }
 
+TEST_CASE("R8, R9: who was promoted may leave to the event's own entity what it lacked") {
+  CHECK(run_table(R"(
+    UserAdded u1 e=a              => -
+    UserAdded u2 e=a              => DeactivateUser u2 (owner u1)
+    UserAdded u2 n=x              => -
+    UserAdded u1 e=b              => -
+    UserAdded u1 e=a n=x          => detect u1 (owner u2)
+    UserAdded u2 e=b n=null       => added u2 (owner u1)
+    # It frees a with x, so u1 can have all it wants, and that frees b.
+    UserAdded u2 n=x              => -
+    resolved  u1
+    owns      u1 e=a n=x
+    resolved  u2
+    owns      u2 e=b n=x
+    UserAdded u2 n=x (again)      => -
+    owns      u2 e=b
+    compensations 2
+  )",
+                  {{"e"}, {"e", "n"}}, {ActionKind::send, ActionKind::detect}) == "");
+}
+
 TEST_CASE("R9: who was dismissed may be promoted, and a further violation begins anew") {
   CHECK(run_table(R"(
     UserAdded        u1 e=a@x            => -
