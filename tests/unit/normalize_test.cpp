@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "readmodel/normalize_text.hpp"
+#include "tests/unit/decode_world.hpp"
 
 namespace uniqd {
 namespace {
@@ -273,6 +274,22 @@ TEST_CASE("a rejection names constraint, field and step") {
       rejection_text("phone", "mobile", NormalizeStep::e164),
       "the value for field mobile of constraint phone is not a phone number that step e164 can "
       "take");
+}
+
+TEST_CASE("an event with a rejected value is a bad event, and its reason does not tell the value") {
+  const auto decode = [](NormalizeStep step, const std::string& email) {
+    const ConstraintSet constraints({Constraint{"mail", {"address"}, {Normalizer({step})}, 0}});
+    Decoder decoder(test::user_options(), constraints);
+    return test::plain_record(R"({"userId":"u1","email":)" + email + "}").decoded_by(decoder);
+  };
+  const NormalizeStep step = strict(NormalizeStep::email);
+  CHECK_EQ(test::reason_of(decode(step, R"("Joe Doe")")),
+           rejection_text("mail", "address", NormalizeStep::email));
+  CHECK_EQ(test::event_of(decode(step, R"("Joe@X.org")")).values.at(0).text, "joe@x.org");
+  CHECK_FALSE(test::event_of(decode(step, "null")).values.at(0).digest.has_value());
+  CHECK_FALSE(test::event_of(decode(step, R"(" ")")).values.at(0).digest.has_value());
+  CHECK_EQ(test::event_of(decode(lenient(NormalizeStep::email), R"("Joe Doe")")).values.at(0).text,
+           "Joe Doe");
 }
 
 namespace {
