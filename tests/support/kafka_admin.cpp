@@ -177,6 +177,7 @@ KafkaAdmin::KafkaAdmin() : KafkaAdmin(Services::get().brokers) {
   const Services& services = Services::get();
   if (!services.real_kafka() && !services.folder.empty()) {
     mock_topics_ = services.folder + "/mock.topics";
+    mock_created_ = services.folder + "/mock.address";
   }
 }
 
@@ -188,6 +189,7 @@ void KafkaAdmin::create_topic(const std::string& topic, int partitions,
   if (!mock_topics_.empty()) {
     std::ofstream pipe{mock_topics_};
     if (!(pipe << topic << ' ' << partitions << std::endl)) fail(what, "cannot tell the mock");
+    wait_for_mock(topic);
     return wait_for_partitions(topic, partitions);
   }
   std::array<char, 256> why{};
@@ -301,6 +303,20 @@ int KafkaAdmin::partitions_of(const std::string& topic) {
   const auto facts = ask_for_topic(producer_.get(), handle.get(), timeout_ms);
   if (!facts.is_answered) fail("topic " + topic, error_text(facts.error));
   return facts.error == RD_KAFKA_RESP_ERR_NO_ERROR ? facts.partitions : 0;
+}
+
+// To ask the mock for a topic that is not there yet would create it, with partitions of its choice.
+void KafkaAdmin::wait_for_mock(const std::string& topic) const {
+  const auto deadline = Clock::now() + std::chrono::milliseconds{timeout_ms};
+  while (true) {
+    std::ifstream created{mock_created_};
+    for (std::string name; std::getline(created, name);) {
+      if (name == topic) return;
+    }
+    if (Clock::now() >= deadline)
+      fail("create topic " + topic, "the mock does not say it is there");
+    rd_kafka_poll(producer_.get(), 20);
+  }
 }
 
 // The brokers learn of it one by one, after the request was answered.

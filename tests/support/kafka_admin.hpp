@@ -61,10 +61,12 @@ class KafkaAdmin {
   [[nodiscard]] std::vector<TestRecord> read_all(const std::string& topic);
 
  private:
+  void wait_for_mock(const std::string& topic) const;
   void wait_for_partitions(const std::string& topic, int partitions);
 
   std::string brokers_;
-  std::string mock_topics_;  // where the mock is told of topics; empty for a real Kafka
+  std::string mock_topics_;   // where the mock is told of topics; empty for a real Kafka
+  std::string mock_created_;  // where it names those it has made
   std::unique_ptr<rd_kafka_resp_err_t> failure_;  // of a delivery
   KafkaClient producer_;                          // refers to failure_
 };

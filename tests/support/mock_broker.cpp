@@ -5,9 +5,9 @@
 // Usage: mock_broker [NAME[:PARTITIONS]]...
 //
 // A topic named on the command line has one partition unless it says otherwise; so has one named in
-// a line "NAME [PARTITIONS]" on stdin. Any other topic appears on first use, with librdkafka's
-// default of four. No transactions, no retention settings, no admin requests; oldest batches go
-// after 5 MiB.
+// a line "NAME [PARTITIONS]" on stdin, whose name goes to stdout once it is there. Any other topic
+// appears on first use, with librdkafka's default of four. No transactions, no retention settings,
+// no admin requests; oldest batches go after 5 MiB.
 
 #include <fmt/core.h>
 #include <librdkafka/rdkafka.h>
@@ -75,12 +75,16 @@ int open_stop_signals() {
   return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
-/// Creates the topics of every complete line of `text` and leaves the rest in it.
+/// Creates the topics of every complete line of `text`, says so by their names, and leaves the rest
+/// in it.
 void create_topics_of_lines(rd_kafka_mock_cluster_t* cluster, std::string& text) {
   for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
     const auto line = text.substr(0, end);
     text.erase(0, end + 1);
-    if (!line.empty()) create_topic(cluster, line, ' ');
+    if (!line.empty() && create_topic(cluster, line, ' ')) {
+      fmt::print("{}\n", line.substr(0, line.find(' ')));
+      std::fflush(stdout);
+    }
   }
 }
 
