@@ -147,8 +147,8 @@ AdminServer::AdminServer(const Settings& settings, const Telemetry& telemetry,
   server_->http.new_task_queue = [] { return new httplib::ThreadPool(2); };
   const std::string& host = settings.admin.host;
   if (settings.admin.port == 0) {
-    server_->port = server_->http.bind_to_any_port(host.c_str());
-  } else if (server_->http.bind_to_port(host.c_str(), settings.admin.port)) {
+    server_->port = server_->http.bind_to_any_port(host);
+  } else if (server_->http.bind_to_port(host, settings.admin.port)) {
     server_->port = settings.admin.port;
   }
   if (server_->port <= 0) {

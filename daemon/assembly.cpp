@@ -22,6 +22,7 @@ NormalizeStep make_step(const settings::NormalizeStep& wanted) {
 
 Normalizer make_normalizer(const std::vector<settings::NormalizeStep>& wanted) {
   std::vector<NormalizeStep> steps;
+  steps.reserve(wanted.size());
   for (const settings::NormalizeStep& one : wanted) steps.push_back(make_step(one));
   return Normalizer(std::move(steps));
 }
