@@ -1,11 +1,13 @@
 // The story of the rules, one event after another, on the whole daemon.
 
 #include <doctest/doctest.h>
+#include <yaml-cpp/yaml.h>
 
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "tests/support/oracle_check.hpp"
+#include "tests/support/schema_check.hpp"
 #include "tests/support/test_bed.hpp"
 #include "tests/support/user_events.hpp"
 #include "tests/support/wait.hpp"
@@ -56,6 +58,40 @@ void check_command(const TestRecord& command, const Line& line, const TestBed& b
   CHECK(command.header("ce_causationid") == event_id);
 }
 
+// config/asyncapi.yaml with the bed's names in place of those of the shipped configuration.
+YAML::Node described(const TestBed& bed) {
+  YAML::Node document = YAML::LoadFile(UNIQD_SOURCE_DIR "/config/asyncapi.yaml");
+  YAML::Node schemas = document["components"]["schemas"];
+  const auto rename = [&](const char* schema, const char* property, const std::string& name) {
+    YAML::Node names = schemas[schema]["properties"][property]["enum"];
+    REQUIRE(names.size() == 1);
+    names[0] = name;
+  };
+  rename("commandHeaders", "ce_source", "/uniqd/" + bed.topic);
+  rename("violation", "constraint", "email");
+  schemas["commandBody"]["properties"]["decidedAt"]["properties"]["topic"]["enum"][0] = bed.topic;
+  return document;
+}
+
+// Every command on the topic is what the document says.
+void expect_described(TestBed& bed) {
+  const YAML::Node document = described(bed);
+  const YAML::Node message = document["components"]["messages"]["deactivateUser"];
+  for (const TestRecord& command : bed.commands_sent()) {
+    Json headers = Json::object();
+    for (const auto& [name, value] : command.headers) headers[name] = value.value_or("");
+    CHECK(headers.size() == command.headers.size());
+    const auto expect = [&](const YAML::Node& schema, const Json& value, const char* place) {
+      for (const auto& complaint : check_against_schema(document, schema, value, place)) {
+        FAIL_CHECK(complaint);
+      }
+    };
+    expect(message["headers"], headers, "headers");
+    expect(message["payload"], Json::parse(command.payload.value_or("")), "body");
+    expect(message["bindings"]["kafka"]["key"], command.key.value_or(""), "key");
+  }
+}
+
 TEST_CASE("the story: what each event sends, one after another") {
   TestBed bed;
   const auto daemon = bed.daemon();
@@ -72,6 +108,7 @@ TEST_CASE("the story: what each event sends, one after another") {
     ++offset;
   }
   expect_equal_to_oracle(bed);
+  expect_described(bed);
   CHECK(daemon->stop() == 0);
 }
 
@@ -119,6 +156,7 @@ TEST_CASE("a command has every header and every field, and nothing more") {
                       {"decidedAt", {{"topic", bed.topic}, {"partition", 0}, {"offset", 1}}}};
   CHECK(Json::parse(command.payload.value_or("")) == expected);
   CHECK(expected["violations"][0]["value"].get<std::string>().size() == 64);
+  expect_described(bed);
 }
 
 TEST_CASE("without a correlation id the event's own id correlates, and no trace is made up") {
