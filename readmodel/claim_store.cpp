@@ -68,8 +68,7 @@ constexpr PgStatement insert_dead_letters{
 template <class T>
 void sort_unique(std::vector<T>& values) {
   std::ranges::sort(values);
-  const auto repeated = std::ranges::unique(values);
-  values.erase(repeated.begin(), repeated.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
 }
 
 PgArray text_array(std::vector<std::string> texts) {
