@@ -90,6 +90,7 @@ void write_entities(PgSession& session, const PgStatement& statement,
                     const ConstraintSet& constraints) {
   if (entities.empty()) return;
   std::vector<const std::pair<std::string, Entity>*> sorted;
+  sorted.reserve(entities.size());
   for (const auto& entity : entities) sorted.push_back(&entity);
   std::ranges::sort(sorted, {}, [](const auto* entity) { return std::string_view(entity->first); });
   PgArray names = PgArray::of_text();
