@@ -263,7 +263,7 @@ std::string stored_value_key(PgSession& session, const std::string& schema) {
     if (RAND_bytes(key.data(), static_cast<int>(key.size())) != 1) {
       throw std::runtime_error("the system has no random bytes to make a key of");
     }
-    const std::string text = to_hex(key.data(), key.size());
+    std::string text = to_hex(key.data(), key.size());
     session.run(insert_meta, "value_key", text);
     return text;
   });
