@@ -335,7 +335,7 @@ Places all_places(TestBed& bed, UniqdProcess& daemon) {
   places["the command topic"] = text_of(bed.commands_sent());
   places["PostgreSQL"] = dump(bed);
   places["the log"] = daemon.log();
-  for (const auto& [place, text] : places) CHECK_MESSAGE(!text.empty(), place);
+  for (const auto& place : places) CHECK_MESSAGE(!place.second.empty(), place.first);
   return places;
 }
 
@@ -348,11 +348,10 @@ std::unique_ptr<UniqdProcess> daemon_of(const TestBed& bed, const std::string& v
 }
 
 TEST_CASE("personal values are in no log, answer, metric, command or table") {
-  for (const auto& [values, log] :
-       {std::pair("hmac-sha256", "json"), std::pair("sha256", "text")}) {
-    CAPTURE(std::string(values));
+  for (const std::string values : {"hmac-sha256", "sha256"}) {
+    CAPTURE(values);
     TestBed bed;
-    const auto daemon = daemon_of(bed, values, log);
+    const auto daemon = daemon_of(bed, values, values == "sha256" ? "text" : "json");
     run_a_life(bed, *daemon);
     CHECK(joined(find_markers(all_places(bed, *daemon))) == "");
     CHECK(daemon->stop() == 0);
@@ -406,7 +405,7 @@ TEST_CASE("a daemon that aborts leaves no core file, where any other program doe
   std::string pattern;
   std::getline(std::ifstream("/proc/sys/kernel/core_pattern"), pattern);
   if (pattern != "core" || limit.rlim_cur == 0) return;
-  const std::string other = "cd '" + bed.folder + "' && sh -c 'kill -ABRT $$'";
+  const std::string other = "cd '" + bed.folder + "' && (sh -c 'kill -ABRT $$') 2>/dev/null";
   CHECK(std::system(other.c_str()) != 0);
   CHECK(cores_in(bed.folder).size() == 1);
   for (const auto& core : cores_in(bed.folder)) std::filesystem::remove(bed.folder + "/" + core);

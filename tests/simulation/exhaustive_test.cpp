@@ -373,7 +373,7 @@ class States {
             owns += swap(rules_[rule].fields[index], owned->second[2 * index], swapped);
           }
         }
-        key += wants + ":" + owns + " ";
+        key.append(wants).append(":").append(owns).append(" ");
         if (user.open && wants != owns && wants.find('-') == std::string::npos) {
           waiting.emplace_back(rule, wants, user.since.at(rule), place);
         }
