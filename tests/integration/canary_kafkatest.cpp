@@ -406,7 +406,7 @@ TEST_CASE("a daemon that aborts leaves no core file, where any other program doe
   std::getline(std::ifstream("/proc/sys/kernel/core_pattern"), pattern);
   if (pattern != "core" || limit.rlim_cur == 0) return;
   const std::string other =
-      "cd '" + bed.folder + "' && ((sh -c 'kill -ABRT $$') 2>/dev/null) 2>/dev/null";
+      "exec 2>/dev/null; cd '" + bed.folder + "' && (sh -c 'kill -ABRT $$'; exit 1)";
   CHECK(std::system(other.c_str()) != 0);
   CHECK(cores_in(bed.folder).size() == 1);
   for (const auto& core : cores_in(bed.folder)) std::filesystem::remove(bed.folder + "/" + core);
