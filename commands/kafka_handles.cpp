@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <future>
@@ -73,6 +74,12 @@ std::string unreachable_text(std::string_view brokers, std::string_view why) {
       "cannot reach brokers {}{}{}{}; trying again. Check that they run, the address, and the "
       "security.* and sasl.* properties",
       brokers, why.empty() ? "" : " (", why, why.empty() ? "" : ")");
+}
+
+int ms_until(std::chrono::steady_clock::time_point deadline) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      deadline - std::chrono::steady_clock::now());
+  return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
 }
 
 bool run_bounded(std::function<void()> work, int deadline_ms) {

@@ -3,6 +3,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -71,6 +72,9 @@ struct TopicFacts {
 // Error texts with their remedy, the same wherever they are met.
 [[nodiscard]] std::string missing_topic_text(std::string_view brokers, std::string_view topic);
 [[nodiscard]] std::string unreachable_text(std::string_view brokers, std::string_view why);
+
+// What is left until then, in ms; 0 once it has passed. For librdkafka's timeouts.
+[[nodiscard]] int ms_until(std::chrono::steady_clock::time_point deadline);
 
 // Runs `work` on a thread of its own and waits for it, but no longer than this: librdkafka may
 // block for ever while it closes a client, and a leak is better than a hang. `work` owns all that

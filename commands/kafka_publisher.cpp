@@ -10,15 +10,9 @@
 namespace uniqd {
 namespace {
 
-using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
 constexpr milliseconds poll_slice{100};
-
-int ms_until(std::chrono::steady_clock::time_point deadline) {
-  const auto left = duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
-  return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
-}
 
 const KafkaProperties& defaults() {
   static const KafkaProperties properties{

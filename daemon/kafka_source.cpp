@@ -13,18 +13,12 @@
 namespace uniqd {
 namespace {
 
-using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
 constexpr std::int64_t not_fetched = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t from_the_oldest = -1;  // every offset is greater
 constexpr milliseconds ask_again_after{1000};
 constexpr milliseconds verify_after{100};
-
-int ms_until(std::chrono::steady_clock::time_point deadline) {
-  const auto left = duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
-  return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
-}
 
 const KafkaProperties& defaults() {
   static const KafkaProperties properties{
