@@ -30,6 +30,11 @@ constexpr PgStatement dismiss_compensation{
     "UPDATE compensations SET state = 'dismissed', due_at = NULL WHERE id = $1::uuid"
     " AND state IN ('pending', 'sent', 'overdue', 'open', 'detected')"};
 
+constexpr PgStatement write_intervention{
+    "write_intervention",
+    "INSERT INTO history (topic, what, compensation)"
+    " SELECT topic, $2, id FROM compensations WHERE id = $1::uuid"};
+
 pqxx::result select(PgSession& session, const CompensationFilter& filter) {
   const auto limit = static_cast<std::int64_t>(filter.limit);
   if (filter.id) return session.run(records_by_id, to_uuid_text(*filter.id));
@@ -64,10 +69,17 @@ std::vector<CompensationRecord> read_compensations(PgSession& session,
   return records;
 }
 
-InterventionResult intervene(PgSession& session, CompensationId id, Intervention intervention) {
+InterventionResult intervene(PgSession& session, const std::string& schema, CompensationId id,
+                             Intervention intervention) {
   const bool retries = intervention == Intervention::retry;
+  session.begin();
+  take_lock(session, PgLock::batch, schema);
   const auto changed =
       session.run(retries ? retry_compensation : dismiss_compensation, to_uuid_text(id));
+  if (changed.affected_rows() == 1) {
+    session.run(write_intervention, to_uuid_text(id), retries ? "retry" : "dismiss");
+  }
+  session.commit_transaction();
   if (changed.affected_rows() == 1) {
     return {true, retries ? "pending: the command is sent again" : "dismissed: nothing is sent"};
   }

@@ -44,8 +44,10 @@ struct InterventionResult {
   std::string text;  // what was done, or why not and what can be done instead
 };
 
-// Takes effect with the next look into the outbox. Throws StoreFailure.
-[[nodiscard]] InterventionResult intervene(PgSession& session, CompensationId id,
-                                           Intervention intervention);
+// Takes its turn among the batches of the read model in `schema`, and is written down in their
+// order, since a dismissed compensation may be promoted. Takes effect with the next look into the
+// outbox. In a transaction of its own. Throws StoreFailure.
+[[nodiscard]] InterventionResult intervene(PgSession& session, const std::string& schema,
+                                           CompensationId id, Intervention intervention);
 
 }  // namespace uniqd

@@ -251,7 +251,8 @@ int run_compensations_intervene(const Settings& settings, const std::string& id,
   const auto known = id_of(id);
   if (!known) return complain_of_id(id);
   return with_session(settings, [&](PgSession& session) -> int {
-    const InterventionResult result = intervene(session, *known, intervention);
+    const InterventionResult result =
+        intervene(session, settings.readmodel.schema, *known, intervention);
     if (!result.is_done) return complain(result.text, exit_failed);
     if (as_json) {
       fmt::print("{}\n", nlohmann::ordered_json{{"id", id}, {"result", result.text}}.dump());

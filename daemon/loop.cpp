@@ -30,6 +30,8 @@ LoopStep Loop::step() {
   }
   seams_.source.poll(limits_, poll_);
   probe_("after_poll");
+  // A batch has one order that can be written down shortly.
+  std::ranges::stable_sort(poll_.records, {}, &Record::partition);
   if (poll_.assigned) on_assigned(*poll_.assigned);
   note_source_trouble();
   if (poll_.failure && poll_.failure->trouble == SourceTrouble::halted) {
@@ -134,10 +136,11 @@ void Loop::decode_polled() {
   }
 }
 
-// Where the polled records and ends take each partition; only those that move.
+// Where the polled records and ends take each partition, in the order of the partitions; only
+// those that move.
 std::vector<Advance> Loop::advances() const {
   std::vector<Advance> advances;
-  const auto reach = [&](Partition partition, Offset next) {
+  const auto reach = [&](Partition partition, Offset first, Offset next) {
     const auto found = std::ranges::find(advances, partition, &Advance::partition);
     if (found != advances.end()) {
       found->next = std::max(found->next, next);
@@ -145,10 +148,13 @@ std::vector<Advance> Loop::advances() const {
     }
     const auto& known =
         std::ranges::find(assigned_, partition, &Partitioned::partition)->track.next_offset;
-    if (!known || *known < next) advances.push_back({partition, known, next});
+    if (!known || *known < next) advances.push_back({partition, known, first, next});
   };
-  for (const Record& record : poll_.records) reach(record.partition, record.offset.next());
-  for (const PartitionEnd& end : poll_.ends) reach(end.partition, end.offset);
+  for (const Record& record : poll_.records) {
+    reach(record.partition, record.offset, record.offset.next());
+  }
+  for (const PartitionEnd& end : poll_.ends) reach(end.partition, end.offset, end.offset);
+  std::ranges::sort(advances, {}, &Advance::partition);
   return advances;
 }
 

@@ -45,8 +45,11 @@ auto PostgresLedger::with_session(Work work) {
 
 std::vector<Position> PostgresLedger::positions(const std::vector<Partition>& partitions) {
   abandon();
-  return with_session(
-      [&](PgSession& session) { return lock_positions(session, topic_, partitions); });
+  return with_session([&](PgSession& session) {
+    auto locked = lock_positions(session, topic_, partitions);
+    generation_ = locked.generation;
+    return std::move(locked.positions);
+  });
 }
 
 bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
@@ -54,7 +57,7 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
   return with_session([&](PgSession& session) {
     session.begin();
     take_lock(session, PgLock::batch, target_.schema);
-    if (!advance_positions(session, topic_, advances)) {
+    if (!advance_positions(session, topic_, advances, generation_)) {
       session.roll_back();
       return false;
     }

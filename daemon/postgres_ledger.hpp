@@ -38,6 +38,7 @@ class PostgresLedger : public Ledger {
   bool keeps_texts_;
   Probe probe_;
   std::unique_ptr<PgSession> session_;
+  int generation_ = 1;  // as of the last positions()
 };
 
 }  // namespace uniqd

@@ -19,6 +19,7 @@ struct Position {
 struct Advance {
   Partition partition{};
   std::optional<Offset> expected;  // nothing: never read
+  Offset first;                    // the first record of the batch; where it has none, as next
   Offset next;                     // exclusive
 };
 

@@ -10,48 +10,68 @@ constexpr std::int64_t never_read = -1;
 
 constexpr PgStatement insert_positions{
     "insert_positions",
-    "INSERT INTO positions (topic, partition, next_offset)"
-    " SELECT $1, p, -1 FROM unnest($2::int4[]) p ON CONFLICT (topic, partition) DO NOTHING"};
+    "INSERT INTO positions (topic, partition, next_offset, generation)"
+    " SELECT $1, p, -1, (SELECT coalesce(max(generation), 1) FROM positions)"
+    " FROM unnest($2::int4[]) p ON CONFLICT (topic, partition) DO NOTHING"};
 constexpr PgStatement select_positions{
     "select_positions",
-    "SELECT partition, next_offset FROM positions"
+    "SELECT partition, next_offset, generation FROM positions"
     " WHERE topic = $1 AND partition = ANY($2::int4[]) ORDER BY partition FOR UPDATE"};
+// The batch's partitions come in the order of their numbers; the last line of the history grows
+// where that order goes on with its partition.
 constexpr PgStatement move_positions{
     "move_positions",
-    "UPDATE positions p SET next_offset = i.next, applied_at = now()"
-    " FROM unnest($2::int4[], $3::int8[], $4::int8[]) i (partition, expected, next)"
-    " WHERE p.topic = $1 AND p.partition = i.partition AND p.next_offset = i.expected"};
+    "WITH moved AS (UPDATE positions p SET next_offset = i.next, applied_at = now(),"
+    " first_offset = coalesce(p.first_offset, i.first)"
+    " FROM unnest($2::int4[], $3::int8[], $4::int8[], $5::int8[])"
+    " i (partition, expected, first, next)"
+    " WHERE p.topic = $1 AND p.partition = i.partition AND p.next_offset = i.expected"
+    " AND p.generation = $6::int RETURNING p.partition, p.next_offset),"
+    " last AS (SELECT ordinal, partition FROM history WHERE ordinal ="
+    " (SELECT max(ordinal) FROM history) AND what = 'applied' AND topic = $1),"
+    " grown AS (UPDATE history h SET next_offset = m.next_offset FROM moved m, last l"
+    " WHERE h.ordinal = l.ordinal AND m.partition = l.partition"
+    " AND l.partition = (SELECT min(partition) FROM moved) RETURNING h.partition),"
+    " added AS (INSERT INTO history (topic, what, partition, next_offset)"
+    " SELECT $1, 'applied', partition, next_offset FROM moved"
+    " WHERE partition NOT IN (SELECT partition FROM grown) ORDER BY partition)"
+    " SELECT count(*) FROM moved"};
 
 }  // namespace
 
-std::vector<Position> lock_positions(PgSession& session, const std::string& topic,
-                                     const std::vector<Partition>& partitions) {
+LockedPositions lock_positions(PgSession& session, const std::string& topic,
+                               const std::vector<Partition>& partitions) {
   PgArray wanted = PgArray::of_int4();
   for (const Partition partition : partitions) wanted.add_int4(to_number(partition));
-  std::vector<Position> positions;
+  LockedPositions locked;
   session.begin();
   session.run(insert_positions, topic, wanted);
   for (const auto& row : session.run(select_positions, topic, wanted)) {
     const auto offset = row[1].as<std::int64_t>();
-    positions.push_back({Partition{row[0].as<std::int32_t>()},
-                         offset == never_read ? std::nullopt : std::optional(Offset{offset})});
+    locked.positions.push_back(
+        {Partition{row[0].as<std::int32_t>()},
+         offset == never_read ? std::nullopt : std::optional(Offset{offset})});
+    locked.generation = row[2].as<int>();
   }
   session.commit_transaction();
-  return positions;
+  return locked;
 }
 
 bool advance_positions(PgSession& session, const std::string& topic,
-                       const std::vector<Advance>& advances) {
+                       const std::vector<Advance>& advances, int generation) {
   PgArray partitions = PgArray::of_int4();
   PgArray expected = PgArray::of_int8();
+  PgArray first = PgArray::of_int8();
   PgArray next = PgArray::of_int8();
   for (const Advance& advance : advances) {
     partitions.add_int4(to_number(advance.partition));
     expected.add_int8(advance.expected ? advance.expected->value : never_read);
+    first.add_int8(advance.first.value);
     next.add_int8(advance.next.value);
   }
-  const auto moved = session.run(move_positions, topic, partitions, expected, next);
-  return moved.affected_rows() == advances.size();
+  const auto moved =
+      session.run(move_positions, topic, partitions, expected, first, next, generation);
+  return moved[0][0].as<std::size_t>() == advances.size();
 }
 
 }  // namespace uniqd

@@ -9,14 +9,20 @@
 
 namespace uniqd {
 
+struct LockedPositions {
+  std::vector<Position> positions;
+  int generation = 1;  // of the read model; a rebuild counts it up
+};
+
 // Reads the positions under lock, making rows for partitions never seen. A writer's open
 // transaction is waited for. In a transaction of its own. Throws StoreFailure.
-std::vector<Position> lock_positions(PgSession& session, const std::string& topic,
-                                     const std::vector<Partition>& partitions);
+LockedPositions lock_positions(PgSession& session, const std::string& topic,
+                               const std::vector<Partition>& partitions);
 
-// Moves all of the positions or says false, whereupon the transaction must be rolled back.
-// REQUIRES: a transaction is open. Throws StoreFailure.
+// Moves all of the positions, of this generation, and writes down in which order; or says false,
+// whereupon the transaction must be rolled back. REQUIRES: a transaction is open; `advances` are in
+// the order of their partitions, as the batch's records are. Throws StoreFailure.
 [[nodiscard]] bool advance_positions(PgSession& session, const std::string& topic,
-                                     const std::vector<Advance>& advances);
+                                     const std::vector<Advance>& advances, int generation);
 
 }  // namespace uniqd

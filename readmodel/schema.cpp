@@ -17,13 +17,31 @@ CREATE TABLE meta (
   value text NOT NULL
 );
 
--- How far each partition has been applied. next_offset is exclusive; -1: never read.
+-- How far each partition has been applied. next_offset is exclusive; -1: never read. A rebuild
+-- counts the generation up, which fences whoever wrote to the one before.
 CREATE TABLE positions (
-  topic       text        NOT NULL,
-  partition   integer     NOT NULL,
-  next_offset bigint      NOT NULL,
-  applied_at  timestamptz NOT NULL DEFAULT now(),
+  topic         text        NOT NULL,
+  partition     integer     NOT NULL,
+  next_offset   bigint      NOT NULL,
+  first_offset  bigint,             -- where reading began; null: nothing read yet
+  generation    integer     NOT NULL DEFAULT 1,
+  anchor_offset bigint,             -- the last record applied
+  anchor        bytea,              -- and its digest: tells another topic of the same name
+  applied_at    timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (topic, partition)
+) WITH (fillfactor = 50);
+
+-- In which order things happened where the topic does not say it: how the records of several
+-- partitions came between each other, and what people did in between. A rebuild follows it.
+CREATE TABLE history (
+  ordinal      bigint  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  topic        text    NOT NULL,
+  what         text    NOT NULL, -- applied: up to next_offset; again: the record at "offset" once
+                                 -- more; retry, dismiss: of the compensation, by a person
+  partition    integer,
+  next_offset  bigint,           -- exclusive
+  "offset"     bigint,
+  compensation uuid
 ) WITH (fillfactor = 50);
 
 -- The numbers claims know their constraints by, and how many claims each has.
@@ -117,6 +135,8 @@ CREATE TABLE dead_letters (
   reason    text        NOT NULL,
   raw       bytea,
   seen_at   timestamptz NOT NULL DEFAULT now(),
+  ended     text, -- retried, dropped; null: waits for a person
+  ended_at  timestamptz,
   UNIQUE (topic, partition, "offset")
 );
 )sql"};

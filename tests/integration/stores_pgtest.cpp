@@ -39,7 +39,7 @@ TEST_CASE("positions move from what is expected, all or none, and are never read
   const std::vector<Partition> partitions{Partition{0}, Partition{2}};
   const auto move = [&](const std::vector<Advance>& advances) {
     session.begin();
-    const bool has_moved = advance_positions(session, topic, advances);
+    const bool has_moved = advance_positions(session, topic, advances, 1);
     if (has_moved) {
       session.commit_transaction();
     } else {
@@ -48,19 +48,21 @@ TEST_CASE("positions move from what is expected, all or none, and are never read
     return has_moved;
   };
   using Positions = std::vector<Position>;
-  CHECK(lock_positions(session, topic, partitions) ==
+  CHECK(lock_positions(session, topic, partitions).positions ==
         Positions{{Partition{0}, std::nullopt}, {Partition{2}, std::nullopt}});
-  CHECK(move({{Partition{0}, std::nullopt, Offset{0}}}));
-  CHECK(move({{Partition{0}, Offset{0}, Offset{5}}, {Partition{2}, std::nullopt, Offset{7}}}));
-  CHECK_FALSE(move({{Partition{0}, Offset{4}, Offset{6}}}));
-  CHECK_FALSE(move({{Partition{0}, std::nullopt, Offset{6}}}));
-  CHECK_FALSE(move({{Partition{0}, Offset{5}, Offset{6}}, {Partition{2}, Offset{6}, Offset{8}}}));
-  CHECK_FALSE(move({{Partition{1}, std::nullopt, Offset{1}}}));
+  CHECK(move({{Partition{0}, std::nullopt, Offset{0}, Offset{0}}}));
+  CHECK(move({{Partition{0}, Offset{0}, Offset{0}, Offset{5}},
+              {Partition{2}, std::nullopt, Offset{0}, Offset{7}}}));
+  CHECK_FALSE(move({{Partition{0}, Offset{4}, Offset{4}, Offset{6}}}));
+  CHECK_FALSE(move({{Partition{0}, std::nullopt, Offset{0}, Offset{6}}}));
+  CHECK_FALSE(move({{Partition{0}, Offset{5}, Offset{5}, Offset{6}},
+                    {Partition{2}, Offset{6}, Offset{6}, Offset{8}}}));
+  CHECK_FALSE(move({{Partition{1}, std::nullopt, Offset{0}, Offset{1}}}));
   const std::int64_t far = 9'000'000'000'000'000'000;
-  CHECK(move({{Partition{2}, Offset{7}, Offset{far}}}));
-  CHECK(lock_positions(session, topic, partitions) ==
+  CHECK(move({{Partition{2}, Offset{7}, Offset{7}, Offset{far}}}));
+  CHECK(lock_positions(session, topic, partitions).positions ==
         Positions{{Partition{0}, Offset{5}}, {Partition{2}, Offset{far}}});
-  CHECK(lock_positions(session, "another topic", {Partition{0}}) ==
+  CHECK(lock_positions(session, "another topic", {Partition{0}}).positions ==
         Positions{{Partition{0}, std::nullopt}});
 }
 
@@ -78,13 +80,14 @@ TEST_CASE("two sessions racing for a position: each step is one session's alone"
     while (!known || known->value < steps) {
       session.begin();
       const Offset next = known ? known->next() : Offset{1};
-      if (advance_positions(session, topic, {{Partition{0}, known, next}})) {
+      if (advance_positions(session, topic,
+                            {{Partition{0}, known, known.value_or(Offset{0}), next}}, 1)) {
         session.commit_transaction();
         known = next;
         ++taken;
       } else {
         session.roll_back();
-        known = lock_positions(session, topic, {Partition{0}})[0].next_offset;
+        known = lock_positions(session, topic, {Partition{0}}).positions[0].next_offset;
       }
     }
   };
@@ -92,7 +95,7 @@ TEST_CASE("two sessions racing for a position: each step is one session's alone"
   race();
   other.join();
   CHECK(taken == steps);
-  CHECK(lock_positions(first, topic, {Partition{0}})[0].next_offset == Offset{steps});
+  CHECK(lock_positions(first, topic, {Partition{0}}).positions[0].next_offset == Offset{steps});
 }
 
 TEST_CASE("the positions are read only when a transaction under way has ended") {
@@ -101,12 +104,13 @@ TEST_CASE("the positions are read only when a transaction under way has ended") 
   (void)migrate(writer, schema.target.schema);
   (void)lock_positions(writer, topic, {Partition{0}});
   writer.begin();
-  REQUIRE(advance_positions(writer, topic, {{Partition{0}, std::nullopt, Offset{9}}}));
+  REQUIRE(
+      advance_positions(writer, topic, {{Partition{0}, std::nullopt, Offset{0}, Offset{9}}}, 1));
   std::atomic<bool> has_read{false};
   std::optional<Offset> read;
   std::thread reader([&] {
     PgSession session(schema.target);
-    read = lock_positions(session, topic, {Partition{0}})[0].next_offset;
+    read = lock_positions(session, topic, {Partition{0}}).positions[0].next_offset;
     has_read = true;
   });
   PgSession observer(schema.target);
@@ -153,7 +157,9 @@ class Twins {
     }
     const auto position = ledger_->positions({Partition{0}})[0].next_offset;
     Loaded on_postgres(constraints_);
-    REQUIRE(ledger_->begin({{Partition{0}, position, Offset{offset_}}}, events, on_postgres));
+    REQUIRE(
+        ledger_->begin({{Partition{0}, position, position.value_or(Offset{0}), Offset{offset_}}},
+                       events, on_postgres));
     ledger_->commit_transaction(
         fold(events, bad, on_postgres, [&](Loaded& loaded) { ledger_->load_missing(loaded); }));
 

@@ -33,6 +33,8 @@ void FakeSource::poll(const PollLimits& limits, Poll& poll) {
   for (std::size_t index = 0; index < fetches_.size(); ++index) {
     take_from(fetches_[(first + index) % fetches_.size()], limits.records_max, poll);
   }
+  // The order in which a batch is to be applied.
+  std::ranges::stable_sort(polled_, {}, [](const auto& place) { return place.first; });
 }
 
 void FakeSource::take_from(Fetch& fetch, std::size_t records_max, Poll& poll) {
