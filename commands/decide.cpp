@@ -93,6 +93,10 @@ void promote(const FreedKeys& freed, const Event& event, Model& model,
   }
 }
 
+bool has_message(const Policy& policy, const Event& event, const Verdict& verdict) {
+  return has_message(strongest_action(policy, event, verdict).kind);
+}
+
 std::optional<CompensationId> decide(const Model& model, const Event& event, const Verdict& verdict,
                                      const Policy& policy, std::int64_t now_ms,
                                      Compensations& compensations) {

@@ -21,6 +21,7 @@ struct Policy {
   };
   std::vector<OnViolation> by_constraint;                        // in the order of the constraints
   std::map<std::string, std::string, std::less<>> entity_field;  // by event type
+  double max_violation_share = 1;  // of the last claiming events; see breaker.hpp
 };
 
 // After values became free by `event`: those entities that want them and whose compensation is not
@@ -30,6 +31,9 @@ struct Policy {
 // nothing of it is contested any more (R8). REQUIRES: the contenders' compensations are loaded.
 void promote(const FreedKeys& freed, const Event& event, Model& model,
              Compensations& compensations);
+
+// Whether a message answers the event. REQUIRES: the verdict is `violating`.
+[[nodiscard]] bool has_message(const Policy& policy, const Event& event, const Verdict& verdict);
 
 // Records in `compensations` what follows from the verdict: opened, added to, ended.
 //

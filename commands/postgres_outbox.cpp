@@ -1,5 +1,9 @@
 #include "commands/postgres_outbox.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "commands/compensation_rows.hpp"
@@ -12,6 +16,7 @@ constexpr PgStatement select_due{
     "SELECT " UNIQD_COMPENSATION_COLUMNS
     ", attempts - attempts_before >= $4::int AS is_exhausted"
     " FROM compensations WHERE due_at <= now() AND topic = $1 AND partition = ANY($2::int4[])"
+    " AND NOT EXISTS (SELECT FROM safety WHERE paused_at IS NOT NULL)"
     " ORDER BY due_at, ordinal LIMIT $3::int8"};
 // No deadline is longer than a year, whatever the backoff comes to.
 constexpr PgStatement mark_as_sent{
@@ -26,6 +31,19 @@ constexpr PgStatement mark_as_overdue{
     "mark_as_overdue",
     "UPDATE compensations SET state = 'overdue', due_at = NULL"
     " WHERE id = ANY($1::uuid[]) AND state = 'sent' AND due_at IS NOT NULL"};
+constexpr PgStatement count_given{"count_given",
+                                  "SELECT count(*) FROM compensations"
+                                  " WHERE first_given_at > (SELECT greatest(now() - interval '1 "
+                                  "minute', resumed_at) FROM safety)"};
+constexpr PgStatement select_never_given{
+    "select_never_given",
+    "SELECT id FROM compensations"
+    " WHERE id = ANY($1::uuid[]) AND attempts = 0 AND first_given_at IS NULL"};
+constexpr PgStatement mark_as_given{
+    "mark_as_given", "UPDATE compensations SET first_given_at = now() WHERE id = ANY($1::uuid[])"};
+constexpr PgStatement pause_sending{"pause_sending",
+                                    "UPDATE safety SET paused_at = now(), reason = $1"};
+
 }  // namespace
 
 PostgresOutbox::PostgresOutbox(PgTarget target, std::string topic, SendPolicy policy)
@@ -58,12 +76,55 @@ std::vector<Compensation> PostgresOutbox::due(const std::vector<Partition>& part
       due.back().is_exhausted =
           due.back().state == CompensationState::sent && row["is_exhausted"].as<bool>();
     }
+    if (policy_.first_sends_max > 0 && !due.empty()) keep_to_limit(session, due);
     std::vector<Compensation*> loaded;
     loaded.reserve(due.size());
     for (Compensation& compensation : due) loaded.push_back(&compensation);
     if (!loaded.empty()) load_violations(session, loaded);
     return due;
   });
+}
+
+// Counted before they are sent, so that neither a crash nor another instance sends more; whatever
+// is beyond the limit stays due, and sending pauses.
+void PostgresOutbox::keep_to_limit(PgSession& session, std::vector<Compensation>& due) {
+  session.begin();
+  session.run("SET LOCAL synchronous_commit = on");
+  const auto safety = session.run("SELECT paused_at IS NOT NULL FROM safety FOR UPDATE");
+  if (safety[0][0].as<bool>()) {
+    session.commit_transaction();
+    due.clear();
+    return;
+  }
+  std::vector<CompensationId> ids;
+  for (const Compensation& compensation : due) ids.push_back(compensation.id);
+  std::set<CompensationId> firsts;
+  for (const auto& row : session.run(select_never_given, id_array(ids))) {
+    firsts.insert(uuid_of<CompensationId>(row[0]));
+  }
+  const auto limit = static_cast<std::int64_t>(policy_.first_sends_max);
+  std::int64_t given = session.run(count_given)[0][0].as<std::int64_t>();
+  std::vector<CompensationId> allowed;
+  const auto beyond = std::ranges::find_if(due, [&](const Compensation& compensation) {
+    if (!firsts.contains(compensation.id)) return false;
+    if (given >= limit) return true;
+    ++given;
+    allowed.push_back(compensation.id);
+    return false;
+  });
+  const bool pauses = beyond != due.end();
+  due.erase(beyond, due.end());
+  if (!allowed.empty()) session.run(mark_as_given, id_array(allowed));
+  const std::string reason = fmt::format(
+      "more commands than safety.max_commands_per_minute allows ({}) were to be sent in a minute",
+      policy_.first_sends_max);
+  if (pauses) session.run(pause_sending, reason);
+  session.commit_transaction();
+  if (pauses) pause_ = reason;
+}
+
+std::optional<std::string> PostgresOutbox::take_pause() {
+  return std::exchange(pause_, std::nullopt);
 }
 
 void PostgresOutbox::mark_sent(const std::vector<CompensationId>& ids,

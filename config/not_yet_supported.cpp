@@ -13,9 +13,7 @@ struct Row {
 
 constexpr std::array table{
     Row{"source.sequence", "*", "remove the key; redeliveries are known by their offset"},
-    Row{"safety.*", "*", "remove the key; sending has no limit"},
     Row{"on_bad_event", "halt", "write on_bad_event: park"},
-    Row{"admin.token_file", "*", "remove the key and listen on loopback, e.g. 127.0.0.1:8480"},
 };
 
 bool matches(std::string_view pattern, std::string_view text) {

@@ -220,10 +220,8 @@ void read_safety(MapReader map, Safety& safety) {
 
 void check_reach(MapReader& map, const Text& listen, const Admin& admin) {
   if (!admin.token.empty() || is_loopback(admin.host)) return;
-  const bool token_may_help = !not_yet_supported("admin.token_file", "/path");
   map.reading().fail(listen, {"is reachable from other machines and no token guards it", "",
-                              token_may_help ? "name a token_file, or listen on 127.0.0.1"
-                                             : "listen on 127.0.0.1"});
+                              "name a token_file, or listen on 127.0.0.1"});
 }
 
 void read_admin(MapReader map, Admin& admin) {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/print_settings.hpp"
 #include "readmodel/promise.hpp"
 
 namespace uniqd {
@@ -168,6 +169,9 @@ Policy make_policy(const Settings& settings) {
   for (const auto& rule : settings.events) {
     policy.entity_field.emplace(rule.type, entity_name(rule.entity));
   }
+  // Where nothing is sent there is nothing to pause.
+  const bool sends = settings.mode == settings::Mode::enforce;
+  policy.max_violation_share = sends ? settings.safety.max_violation_share : 1.0;
   return policy;
 }
 
@@ -177,9 +181,19 @@ CommandEnvelope make_command_envelope(const Settings& settings) {
              : CommandEnvelope::cloudevents_binary;
 }
 
+std::string make_safety_rules(const Settings& settings) {
+  Settings rules;
+  rules.source.envelope = settings.source.envelope;
+  rules.source.plain = settings.source.plain;
+  rules.events = settings.events;
+  rules.constraints = settings.constraints;
+  return print_settings(rules);
+}
+
 SendPolicy make_send_policy(const Settings& settings) {
   const auto& compensation = settings.compensation;
-  return {compensation.deadline, compensation.backoff, compensation.attempts};
+  return {compensation.deadline, compensation.backoff, compensation.attempts,
+          settings.safety.max_commands_per_minute};
 }
 
 PgTarget make_pg_target(const Settings& settings) {

@@ -24,6 +24,8 @@ namespace uniqd {
 [[nodiscard]] Policy make_policy(const Settings& settings);
 [[nodiscard]] ValueForm make_value_form(const Settings& settings);
 [[nodiscard]] CommandEnvelope make_command_envelope(const Settings& settings);
+// What claiming events are judged by, as text; for begin_safety_rules().
+[[nodiscard]] std::string make_safety_rules(const Settings& settings);
 [[nodiscard]] SendPolicy make_send_policy(const Settings& settings);
 [[nodiscard]] PgTarget make_pg_target(const Settings& settings);
 [[nodiscard]] KafkaSourceOptions make_source_options(const Settings& settings);

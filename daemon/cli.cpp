@@ -7,6 +7,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "commands/safety_store.hpp"
 #include "config/print_settings.hpp"
 #include "daemon/assembly.hpp"
 #include "daemon/exit_codes.hpp"
@@ -15,6 +16,7 @@
 #include "daemon/kafka_check.hpp"
 #include "daemon/lookup.hpp"
 #include "daemon/open_read_model.hpp"
+#include "daemon/resume.hpp"
 #include "daemon/status.hpp"
 #include "readmodel/overview.hpp"
 #include "readmodel/schema.hpp"
@@ -200,6 +202,14 @@ int complain_of_id(const std::string& text) {
 }
 
 }  // namespace
+
+int run_resume(const Settings& settings, bool as_json) {
+  return with_session(settings, [&](PgSession& session) {
+    const Resumed resumed = resume_sending(session, settings.readmodel.schema);
+    fmt::print("{}", as_json ? resumed_json(resumed).dump() + "\n" : resumed_text(resumed));
+    return exit_done;
+  });
+}
 
 int run_compensations_list(const Settings& settings, const std::string& state, bool as_json) {
   CompensationFilter filter;

@@ -13,6 +13,7 @@ namespace uniqd {
 
 [[nodiscard]] int run_check(const Settings& settings, bool online, bool prints);
 [[nodiscard]] int run_migrate(const Settings& settings);
+[[nodiscard]] int run_resume(const Settings& settings, bool as_json);
 [[nodiscard]] int run_status(const Settings& settings, bool as_json);
 
 // `values` are FIELD=VALUE.

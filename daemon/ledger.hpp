@@ -1,9 +1,11 @@
 #pragma once
 // ledger.hpp - seam: durable storage, as the loop needs it. One transaction a batch.
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "commands/breaker.hpp"
 #include "commands/compensation.hpp"
 #include "readmodel/claims.hpp"
 #include "readmodel/event.hpp"
@@ -17,6 +19,7 @@ struct Outcome {
   ModelChanges model;
   Compensations::Changes compensations;
   std::vector<BadEvent> bad_events;
+  std::optional<SafetyChange> safety{};
 };
 
 // What the ledger knows of a batch's entities, values and events before the batch.
@@ -24,6 +27,8 @@ struct Loaded {
   explicit Loaded(const ConstraintSet& constraints) : model(constraints) {}
   Model model;
   Compensations compensations;
+  Safety safety{};
+  std::vector<bool> claiming{};  // from the fold: of each claiming event, whether it violates
 
   // Back to what was loaded.
   void reset() {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/failure_policy.hpp"
+#include "daemon/log_pause.hpp"
 
 namespace uniqd {
 namespace {
@@ -187,6 +188,8 @@ bool Loop::commit_batch(const std::vector<Advance>& advances) {
       [this](Loaded& partial) { seams_.ledger.load_missing(partial); }, loaded, counts_);
   Outcome outcome{loaded.model.changes(), loaded.compensations.changes(), std::move(bad_events_)};
   const std::size_t bad_count = outcome.bad_events.size();
+  outcome.safety = judge_safety(loaded.safety, loaded.claiming, policy_.max_violation_share);
+  const std::string pause = outcome.safety ? outcome.safety->pause : "";
   probe_("before_commit");
   const auto committing = seams_.clock.steady();
   seams_.ledger.commit_transaction(outcome);
@@ -194,6 +197,7 @@ bool Loop::commit_batch(const std::vector<Advance>& advances) {
   probe_("after_commit");
   seams_.telemetry.add_batch(
       {counts_, poll_.records.size(), bad_count, committed - started, committed - committing});
+  if (!pause.empty()) log_pause(pause);
   if (outcome.compensations.has_messages()) seams_.gate.announce();
   return true;
 }

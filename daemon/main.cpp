@@ -151,6 +151,11 @@ int run(int argc, char** argv) {
       [&](const Settings& settings) { return run_status(settings, given.json); }, chosen);
   status->add_flag("--json", given.json, "answer as JSON");
 
+  auto* resume = add_command(
+      app, "resume", "send again, after a safety pause", given,
+      [&](const Settings& settings) { return run_resume(settings, given.json); }, chosen);
+  resume->add_flag("--json", given.json, "answer as JSON");
+
   auto* lookup = add_command(
       app, "lookup", "who owns a value", given,
       [&](const Settings& settings) {

@@ -103,6 +103,10 @@ void add_overview(Families& families, const Overview& overview) {
                  overview.oldest_open_compensation_seconds.value_or(0));
   families.gauge("uniqd_dead_letters", "Records that could not be understood",
                  static_cast<double>(overview.dead_letters));
+  families.gauge("uniqd_paused", "1 while sending is paused, until uniqd resume",
+                 overview.paused ? 1 : 0);
+  families.counter("uniqd_rebuild_events_total", "Events applied by the rebuild under way",
+                   overview.rebuild ? static_cast<double>(overview.rebuild->events) : 0);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "commands/compensation_store.hpp"
+#include "commands/safety_store.hpp"
 #include "readmodel/claim_store.hpp"
 #include "readmodel/position_store.hpp"
 
@@ -64,6 +65,7 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
     probe_("after_compare_and_set");
     loaded.model.set_partial();
     if (events.empty()) return true;
+    loaded.safety = load_safety(session);
     load_causes(session, events, loaded.model);
     load_entities_with_compensations(session, names_of(events), loaded);
     load_claims(session, keys_to_load(events, loaded.model), loaded.model);
@@ -89,6 +91,7 @@ void PostgresLedger::commit_transaction(const Outcome& outcome) {
     probe_("after_model_written");
     save_compensations(session, topic_, outcome.compensations);
     save_dead_letters(session, topic_, outcome.bad_events);
+    if (outcome.safety) save_safety(session, *outcome.safety);
     probe_("after_outbox_written");
     // Also fails where the transaction has been aborted, whose COMMIT would not. No time limit
     // during COMMIT: a COMMIT that was cancelled reports success (PostgreSQL, syncrep.c).

@@ -24,12 +24,17 @@ namespace {
 
 void fold(const std::vector<Event>& events, const Policy& policy, std::int64_t now_ms,
           Loaded& loaded, EventCounts& counts) {
+  loaded.claiming.clear();
   for (const Event& event : events) {
     const Verdict verdict = judge(loaded.model, event);
     const auto opened = decide(loaded.model, event, verdict, policy, now_ms, loaded.compensations);
     const FreedKeys freed = apply(loaded.model, event, verdict, opened);
     if (!freed.empty()) promote(freed, event, loaded.model, loaded.compensations);
     counts.count(event.type, outcome_name(verdict.kind));
+    if (verdict.kind == Verdict::Kind::taken || verdict.kind == Verdict::Kind::violating) {
+      loaded.claiming.push_back(verdict.kind == Verdict::Kind::violating &&
+                                has_message(policy, event, verdict));
+    }
     if (event.key_differs) ++counts.key_mismatches;
   }
 }

@@ -12,6 +12,7 @@
 #include "commands/kafka_publisher.hpp"
 #include "commands/postgres_outbox.hpp"
 #include "commands/relay.hpp"
+#include "commands/safety_store.hpp"
 #include "config/secrets.hpp"
 #include "daemon/admin_server.hpp"
 #include "daemon/assembly.hpp"
@@ -20,12 +21,14 @@
 #include "daemon/exit_codes.hpp"
 #include "daemon/failure_policy.hpp"
 #include "daemon/kafka_source.hpp"
+#include "daemon/log_pause.hpp"
 #include "daemon/loop.hpp"
 #include "daemon/open_read_model.hpp"
 #include "daemon/postgres_ledger.hpp"
 #include "daemon/stop_signal.hpp"
 #include "daemon/system_clock.hpp"
 #include "daemon/version.hpp"
+#include "readmodel/overview.hpp"
 #include "readmodel/schema.hpp"
 
 namespace uniqd {
@@ -92,6 +95,8 @@ class Daemon {
       try {
         PgSession session(make_pg_target(settings_));
         value_key = open_read_model(session, settings_, constraints_, migrates_);
+        begin_safety_rules(session, make_safety_rules(settings_));
+        if (const auto pause = read_pause(session)) log_pause(pause->reason);
         telemetry_.set_trouble(Organ::store, {});
         return std::nullopt;
       } catch (const StoreFailure& failure) {
@@ -158,6 +163,7 @@ class Daemon {
       std::string trouble;
       for (bool goes_on = true; goes_on && !stop_.is_set();) {
         goes_on = step_relay(relay, trouble);
+        if (const auto reason = outbox.take_pause()) log_pause(*reason);
       }
       report_relay(trouble, failures);
       if (!trouble.empty() && !gate_.pause(retry_pause(failures))) break;

@@ -66,7 +66,17 @@ nlohmann::ordered_json status_json(const Settings& settings, const Overview& ove
          {"lag", or_null(lag_of(stored, ends))},
          {"applied_at", stored.applied_at}});
   }
+  const Json paused = overview.paused ? Json{{"since", overview.paused->since},
+                                             {"reason", overview.paused->reason},
+                                             {"held", overview.messages_due}}
+                                      : Json(nullptr);
+  const Json rebuild = overview.rebuild ? Json{{"phase", overview.rebuild->phase},
+                                               {"events", overview.rebuild->events},
+                                               {"total", overview.rebuild->total}}
+                                        : Json(nullptr);
   return {{"topic", settings.source.topic},
+          {"paused", paused},
+          {"rebuild", rebuild},
           {"schema", settings.readmodel.schema},
           {"positions", std::move(positions)},
           {"claims", overview.claims},
@@ -81,6 +91,19 @@ std::string status_text(const Settings& settings, const Overview& overview,
   auto out = std::back_inserter(text);
   fmt::format_to(out, "topic {}, read model in schema {}\n\n", settings.source.topic,
                  settings.readmodel.schema);
+  if (overview.paused) {
+    fmt::format_to(
+        out,
+        "SENDING IS PAUSED since {}: {}.\n{} messages are held back; 'uniqd resume' sends "
+        "them.\n\n",
+        overview.paused->since, overview.paused->reason, overview.messages_due);
+  }
+  if (overview.rebuild) {
+    const auto& rebuild = *overview.rebuild;
+    const auto percent = rebuild.total > 0 ? 100 * rebuild.events / rebuild.total : 0;
+    fmt::format_to(out, "rebuild: {} %, {}, {} of {} events\n\n", percent, rebuild.phase,
+                   rebuild.events, rebuild.total);
+  }
   fmt::format_to(out, "{:>9}  {:>12}  {:>12}  {:>10}  {}\n", "partition", "next offset", "end",
                  "lag", "last moved");
   for (const StoredPosition& stored : overview.positions) {

@@ -16,7 +16,25 @@ constexpr PgStatement select_entity{"select_entity",
 constexpr PgStatement select_text{"select_text",
                                   "SELECT value FROM value_texts WHERE entity = $1 AND slot = $2"};
 
+std::optional<RebuildProgress> read_rebuild(PgSession& session) {
+  const auto rows = session.run(
+      "SELECT coalesce((value::json->>'events')::bigint, 0),"
+      " coalesce((value::json->>'total')::bigint, 0), coalesce(value::json->>'phase', '')"
+      " FROM meta WHERE name = 'rebuild'");
+  if (rows.empty()) return std::nullopt;
+  return RebuildProgress{rows[0][0].as<std::int64_t>(), rows[0][1].as<std::int64_t>(),
+                         rows[0][2].c_str()};
+}
+
 }  // namespace
+
+std::optional<Pause> read_pause(PgSession& session) {
+  const auto rows = session.run(
+      "SELECT to_char(paused_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), reason FROM safety"
+      " WHERE paused_at IS NOT NULL");
+  if (rows.empty()) return std::nullopt;
+  return Pause{rows[0][0].c_str(), rows[0][1].c_str()};
+}
 
 Overview read_overview(PgSession& session, const std::string& topic) {
   Overview overview;
@@ -43,6 +61,11 @@ Overview read_overview(PgSession& session, const std::string& topic) {
     overview.oldest_open_compensation_seconds = oldest[0][0].as<double>();
   }
   overview.dead_letters = session.run("SELECT count(*) FROM dead_letters")[0][0].as<std::int64_t>();
+  overview.paused = read_pause(session);
+  overview.messages_due =
+      session.run("SELECT count(*) FROM compensations WHERE due_at <= now()")[0][0]
+          .as<std::int64_t>();
+  overview.rebuild = read_rebuild(session);
   return overview;
 }
 

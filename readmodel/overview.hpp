@@ -18,16 +18,35 @@ struct StoredPosition {
   std::string applied_at;  // RFC 3339, UTC: the last time it moved
 };
 
+// Sending waits for a person.
+struct Pause {
+  std::string since;  // RFC 3339, UTC
+  std::string reason;
+};
+
+// A rebuild that is under way.
+struct RebuildProgress {
+  std::int64_t events = 0;  // done
+  std::int64_t total = 0;   // as far as is known
+  std::string phase;
+};
+
 struct Overview {
   std::vector<StoredPosition> positions;              // by partition
   std::map<std::string, std::int64_t> claims;         // by constraint
   std::map<std::string, std::int64_t> compensations;  // by state; every state occurs
   std::int64_t dead_letters = 0;
   std::optional<double> oldest_open_compensation_seconds;  // none is open: nothing
+  std::optional<Pause> paused;
+  std::int64_t messages_due = 0;  // to be sent now; while paused: held back
+  std::optional<RebuildProgress> rebuild;
 };
 
 // Throws StoreFailure.
 [[nodiscard]] Overview read_overview(PgSession& session, const std::string& topic);
+
+// Nothing where sending is not paused. Throws StoreFailure.
+[[nodiscard]] std::optional<Pause> read_pause(PgSession& session);
 
 // The owner of a value; nothing where it is free. Throws StoreFailure.
 [[nodiscard]] std::optional<std::string> find_owner(PgSession& session, ClaimKey key);

@@ -102,6 +102,7 @@ CREATE TABLE compensations (
   due_at          timestamptz,
   attempts        integer     NOT NULL DEFAULT 0,
   attempts_before integer     NOT NULL DEFAULT 0, -- those that a person's retry does not count
+  first_given_at  timestamptz, -- to the broker; only where a limit a minute is set
   sent_at         timestamptz, -- the last attempt, given to the broker
   acknowledged_at timestamptz, -- and acknowledged
   ended_at        timestamptz,
@@ -109,6 +110,8 @@ CREATE TABLE compensations (
 ) WITH (fillfactor = 80);
 CREATE INDEX compensations_due ON compensations (due_at, ordinal) WHERE due_at IS NOT NULL;
 CREATE INDEX compensations_entity ON compensations (entity);
+CREATE INDEX compensations_first_given ON compensations (first_given_at)
+  WHERE first_given_at IS NOT NULL;
 
 -- Which event asked for which value of which owner; one compensation may have several.
 CREATE TABLE violations (
@@ -125,6 +128,18 @@ CREATE TABLE violations (
   PRIMARY KEY (cause, constraint_name)
 );
 CREATE INDEX violations_compensation ON violations (compensation);
+
+-- The breaker, one row: the last claiming events as breaker.hpp encodes them, the rules they were
+-- judged by, and since when and why nothing is sent.
+CREATE TABLE safety (
+  is_alone   boolean PRIMARY KEY DEFAULT true CHECK (is_alone),
+  rules      text,
+  claiming   bytea       NOT NULL DEFAULT '',
+  paused_at  timestamptz,
+  reason     text,
+  resumed_at timestamptz NOT NULL DEFAULT '-infinity'
+) WITH (fillfactor = 50);
+INSERT INTO safety DEFAULT VALUES;
 
 -- Records that could not be understood. The bytes only with `values: plain`.
 CREATE TABLE dead_letters (

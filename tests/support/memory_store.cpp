@@ -30,6 +30,7 @@ void MemoryStore::load_entity(const std::string& name, Loaded& loaded) const {
 
 void MemoryStore::load(const std::vector<Event>& events, Loaded& loaded) const {
   loaded.model.set_partial();
+  loaded.safety = safety;
   std::set<std::string> touched;
   for (const Event& event : events) {
     touched.insert(event.entity);
@@ -63,6 +64,9 @@ void MemoryStore::apply(const Outcome& outcome) {
   apply_contenders(outcome.model);
   apply_compensations(outcome.compensations);
   dead_letters.insert(dead_letters.end(), outcome.bad_events.begin(), outcome.bad_events.end());
+  if (!outcome.safety) return;
+  require(!safety.is_paused, "a pause lasts until a person ends it");
+  safety = {outcome.safety->window, !outcome.safety->pause.empty()};
 }
 
 void MemoryStore::apply_model(const ModelChanges& changes) {
@@ -139,6 +143,7 @@ void MemoryStore::apply_compensations(const Compensations::Changes& changes) {
 
 std::vector<Compensation> MemoryStore::due_in(const std::vector<Partition>& partitions,
                                               std::size_t limit, std::int64_t now_ms) const {
+  if (safety.is_paused) return {};
   std::vector<std::pair<std::int64_t, Compensation>> found;
   for (const CompensationId id : decided) {
     const auto is_due = due.find(id);

@@ -46,6 +46,7 @@ class MemoryStore {
   std::map<CompensationId, std::int64_t> due;  // when a message has to be sent; 0: at once
   std::map<ClaimKey, std::vector<Contender>> contenders;
   std::vector<BadEvent> dead_letters;
+  Safety safety;  // while paused nothing is due
 
  private:
   void load_entity(const std::string& name, Loaded& loaded) const;

@@ -68,8 +68,8 @@ std::string TestBed::config() const {
   UserAdded:
     effect: claim
     entity: /userId
-    fields: {{ email: /email, username: /username, first: /first, last: /last }}
-  UserEmailChanged: {{ effect: change, entity: /userId, fields: {{ email: /email }} }}
+    fields: {{ email: {}, username: /username, first: /first, last: /last }}
+  UserEmailChanged: {{ effect: change, entity: /userId, fields: {{ email: {} }} }}
   UserNameChanged: {{ effect: change, entity: /userId, fields: {{ username: /username }} }}
   UserRenamed: {{ effect: change, entity: /userId, fields: {{ first: /first, last: /last }} }}
   UserDeactivated: {{ effect: release, entity: /userId }}
@@ -91,7 +91,8 @@ constraints:
 admin: {{ listen: "127.0.0.1:0" }}
 {})",
                      topic, brokers, group, lines(source), commands_topic, lines(commands),
-                     postgres, schema, lines(readmodel), normalize, more);
+                     postgres, schema, lines(readmodel), email_pointer, email_pointer, normalize,
+                     more);
 }
 
 std::unique_ptr<UniqdProcess> TestBed::daemon(const std::string& name) const {

@@ -41,6 +41,7 @@ class TestBed {
   std::map<std::string, std::string> commands;   // and under `commands`
   std::string more;                              // more YAML, at the top level
   std::string normalize = "[trim, nfkc, casefold]";
+  std::string email_pointer = "/email";
 
   // The configuration file for all of it.
   [[nodiscard]] std::string config() const;
