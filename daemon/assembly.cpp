@@ -156,6 +156,7 @@ DecoderOptions make_decoder_options(const Settings& settings, const ConstraintSe
   }
   options.reject_unknown_events = settings.unknown_events == settings::UnknownEvents::reject;
   options.value_form = make_value_form(settings);
+  options.sequence = settings.source.sequence;
   options.value_key = value_key;
   return options;
 }
@@ -199,6 +200,10 @@ SendPolicy make_send_policy(const Settings& settings) {
 PgTarget make_pg_target(const Settings& settings) {
   return {settings.readmodel.postgres, settings.readmodel.schema};
 }
+OnBadEvent make_on_bad_event(const Settings& settings) {
+  return settings.on_bad_event == settings::OnBadEvent::halt ? OnBadEvent::halt : OnBadEvent::park;
+}
+
 
 KafkaSourceOptions make_source_options(const Settings& settings) {
   return {settings.source.brokers, settings.source.group, settings.source.topic,

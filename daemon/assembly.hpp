@@ -9,6 +9,7 @@
 #include "commands/postgres_outbox.hpp"
 #include "config/settings.hpp"
 #include "daemon/kafka_source.hpp"
+#include "daemon/process_batch.hpp"
 #include "readmodel/decode_event.hpp"
 #include "readmodel/pg_session.hpp"
 #include "readmodel/rules.hpp"
@@ -28,6 +29,7 @@ namespace uniqd {
 [[nodiscard]] std::string make_safety_rules(const Settings& settings);
 [[nodiscard]] SendPolicy make_send_policy(const Settings& settings);
 [[nodiscard]] PgTarget make_pg_target(const Settings& settings);
+[[nodiscard]] OnBadEvent make_on_bad_event(const Settings& settings);
 [[nodiscard]] KafkaSourceOptions make_source_options(const Settings& settings);
 [[nodiscard]] KafkaPublisherOptions make_publisher_options(const Settings& settings);
 

@@ -72,7 +72,7 @@ void Audit::fold() {
       counts_.count("", "bad");
       bad_events_.push_back(std::move(*bad));
     } else {
-      counts_.count("", std::get<Skipped>(decoded) == Skipped::tombstone ? "tombstone" : "unknown");
+      counts_.count("", outcome_name(std::get<Skipped>(decoded)));
     }
     if (track.target >= 0 && record.offset.value + 1 >= track.target) track.is_done = true;
   }

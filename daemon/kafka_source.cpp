@@ -10,6 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "readmodel/digest.hpp"
+
 namespace uniqd {
 namespace {
 
@@ -19,6 +21,7 @@ constexpr std::int64_t not_fetched = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t from_the_oldest = -1;  // every offset is greater
 constexpr milliseconds ask_again_after{1000};
 constexpr milliseconds verify_after{100};
+constexpr int notice = 5;  // as syslog has it
 
 const KafkaProperties& defaults() {
   static const KafkaProperties properties{
@@ -64,6 +67,19 @@ std::string_view bytes(const void* data, std::size_t size) {
   return {static_cast<const char*>(data), size};
 }
 
+// Without its headers.
+Record view(const rd_kafka_message_t& message) {
+  Record record;
+  record.partition = Partition{message.partition};
+  record.offset = Offset{message.offset};
+  auto kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+  const auto timestamp_ms = rd_kafka_message_timestamp(&message, &kind);
+  if (kind != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE) record.timestamp_ms = timestamp_ms;
+  if (message.key != nullptr) record.key = bytes(message.key, message.key_len);
+  if (message.payload != nullptr) record.payload = bytes(message.payload, message.len);
+  return record;
+}
+
 }  // namespace
 
 KafkaConf make_source_conf(const KafkaSourceOptions& options) {
@@ -82,6 +98,7 @@ struct KafkaSource::Consumer {
   std::optional<std::vector<Partition>> rebalanced;  // since it was last looked at
   bool has_lost_brokers = false;
   bool is_fatal = false;
+  bool misses_topic = false;
   std::string connection_reason;  // the latest, for the text of a failure
   std::string other_error;
 
@@ -106,6 +123,11 @@ struct KafkaSource::Consumer {
     switch (error) {
       case RD_KAFKA_RESP_ERR__FATAL:
         is_fatal = true;
+        break;
+      case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+      case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+      case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+        misses_topic = true;
         break;
       case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
         has_lost_brokers = true;
@@ -189,6 +211,7 @@ void KafkaSource::open() {
   }
   if (!options_.reads_alone) consumer->subscribe();
   consumer_ = std::move(consumer);
+  cluster_.clear();
 }
 
 void KafkaSource::close() noexcept {
@@ -225,8 +248,14 @@ void KafkaSource::poll(const PollLimits& limits, Poll& poll) {
   if (options_.reads_alone && !has_found_partitions_) find_partitions(limits.wait);
   gather(limits);
   if (consumer_->is_fatal) note_fatal();
+  if (assign_again_at_ && Clock::now() >= *assign_again_at_ && !consumer_->rebalanced) {
+    consumer_->rebalanced = assigned_;
+  }
   if (consumer_->rebalanced) {
     forget_what_was_read();
+    assign_again_at_.reset();
+    is_topic_missing_ = false;
+    assigned_ = *consumer_->rebalanced;
     poll.assigned = std::exchange(consumer_->rebalanced, std::nullopt);
     const bool is_over =
         trouble_ &&
@@ -234,6 +263,7 @@ void KafkaSource::poll(const PollLimits& limits, Poll& poll) {
          (trouble_->until == Until::assigned && !poll.assigned->empty()));
     if (is_over) trouble_.reset();
   }
+  verify_cluster();
   note_client_errors();
   hand_out(limits, poll);
   report_trouble(poll);
@@ -241,6 +271,11 @@ void KafkaSource::poll(const PollLimits& limits, Poll& poll) {
 
 // What the group does otherwise: says which partitions are ours, all of them.
 void KafkaSource::find_partitions(milliseconds wait) {
+  if (options_.only_partition) {
+    has_found_partitions_ = true;
+    consumer_->rebalanced.emplace({*options_.only_partition});
+    return;
+  }
   const auto wait_ms = std::max(static_cast<int>(wait.count()), 1);
   const TopicFacts facts = ask_for_topic(consumer_->client.get(), consumer_->topic.get(), wait_ms);
   if (facts.partitions == 0) {
@@ -285,6 +320,11 @@ void KafkaSource::hand_out(const PollLimits& limits, Poll& poll) {
   std::size_t size = 0;
   while (!inbox_.empty()) {
     const rd_kafka_message_t& message = *inbox_.front();
+    if (!is_anchored(message)) {
+      poll.records.clear();
+      poll.ends.clear();
+      return release();
+    }
     if (is_record(message)) {
       const std::size_t more = message.len + message.key_len;
       const bool is_full =
@@ -309,14 +349,7 @@ bool KafkaSource::add_record(const rd_kafka_message_t& message, Poll& poll) {
   if (index >= expected_.size() || message.offset < expected_[index]) return false;
   expected_[index] = message.offset + 1;
 
-  Record record;
-  record.partition = Partition{message.partition};
-  record.offset = Offset{message.offset};
-  auto kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-  const auto timestamp_ms = rd_kafka_message_timestamp(&message, &kind);
-  if (kind != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE) record.timestamp_ms = timestamp_ms;
-  if (message.key != nullptr) record.key = bytes(message.key, message.key_len);
-  if (message.payload != nullptr) record.payload = bytes(message.payload, message.len);
+  const Record record = view(message);
   poll.records.push_back(record);
 
   rd_kafka_headers_t* headers = nullptr;
@@ -353,11 +386,89 @@ void KafkaSource::view_headers(Poll& poll) {
 void KafkaSource::add_end(const rd_kafka_message_t& message, Poll& poll) {
   const auto index = static_cast<std::size_t>(message.partition);
   if (index >= expected_.size() || expected_[index] == not_fetched) return;
-  if (message.offset < expected_[index]) return;
+  if (message.offset < expected_[index]) {
+    return doubt(
+        fmt::format("topic \"{}\" partition {} ends at {}, before what was read; asking for "
+                    "its range",
+                    options_.topic, message.partition, message.offset));
+  }
   expected_[index] = message.offset;
   const Partition partition{message.partition};
   std::erase_if(poll.ends, [&](const PartitionEnd& end) { return end.partition == partition; });
   poll.ends.push_back(PartitionEnd{partition, Offset{message.offset}});
+}
+
+// False: the record at the anchor is another one, and the source has halted.
+bool KafkaSource::is_anchored(const rd_kafka_message_t& message) {
+  const bool is_end = message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+  const auto index = static_cast<std::size_t>(message.partition);
+  if ((!is_record(message) && !is_end) || index >= anchors_.size() || !anchors_[index]) return true;
+  const Anchor anchor = *anchors_[index];
+  if (message.offset < anchor.offset.value) return true;
+  anchors_[index].reset();
+  const auto where = fmt::format("topic \"{}\" partition {}", options_.topic, message.partition);
+  if (is_end || message.offset > anchor.offset.value) {
+    if (log_) {
+      log_(notice,
+           fmt::format("{}: the last record applied, at offset {}, is not there any more "
+                       "(compaction), so whether this is still the same topic cannot be told; "
+                       "going on",
+                       where, anchor.offset.value));
+    }
+    return true;
+  }
+  if (record_digest(view(message)) == anchor.digest) return true;
+  halt(fmt::format(
+      "{}: the record at offset {} is not the one that was applied last. The topic was deleted and "
+      "created again, or other records were restored into it, so the read model does not fit it. "
+      "Restore the topic as it was, or run `uniqd rebuild` to start anew from what it holds",
+      where, anchor.offset.value));
+  return false;
+}
+
+void KafkaSource::halt(std::string text) {
+  pause();
+  assign_again_at_.reset();
+  note(Until::fetch_from, std::move(text), SourceTrouble::halted);
+}
+
+// What was handed out by this poll stays.
+void KafkaSource::pause() {
+  expected_.clear();  // which drops what was read
+  anchors_.clear();
+  wanted_.clear();
+  assign(make_list(0).get());
+}
+
+// Nothing is handed out until it is known again what the partitions hold.
+void KafkaSource::doubt(std::string text) {
+  pause();
+  assign_again_at_ = Clock::now() + verify_after;
+  note(Until::fetch_begins, std::move(text));
+}
+
+// librdkafka knows the cluster before it has a record, and hears of a change with the metadata.
+void KafkaSource::verify_cluster() {
+  if (!options_.keep_cluster || expected_.empty()) return;
+  char* told = rd_kafka_clusterid(consumer_->client.get(), 0);
+  const std::string cluster = told != nullptr ? told : "";
+  if (told != nullptr) rd_kafka_mem_free(consumer_->client.get(), told);
+  if (cluster.empty() || cluster == cluster_) return;
+  const auto known = options_.keep_cluster(cluster);
+  if (!known) {
+    return doubt(
+        "the read model does not answer, so whether it was filled from these brokers "
+        "cannot be told; trying again");
+  }
+  if (*known == cluster) {
+    cluster_ = cluster;
+    return;
+  }
+  halt(fmt::format(
+      "the brokers at {} are of Kafka cluster {}, but the read model was filled from cluster {}; "
+      "offsets of one mean nothing in the other, also where the topic was mirrored. Correct "
+      "source.brokers, or run `uniqd rebuild` to start anew from what the topic holds there",
+      options_.brokers, cluster, *known));
 }
 
 void KafkaSource::release() noexcept {
@@ -369,6 +480,7 @@ void KafkaSource::release() noexcept {
 void KafkaSource::forget_what_was_read() noexcept {
   inbox_.clear();
   expected_.clear();
+  anchors_.clear();
   wanted_.clear();
 }
 
@@ -376,6 +488,7 @@ void KafkaSource::forget_what_was_read() noexcept {
 
 std::vector<PartitionEnd> KafkaSource::fetch_from(const std::vector<Position>& positions) {
   stop_fetching();
+  assign_again_at_.reset();
   if (trouble_ && trouble_->until == Until::fetch_from) trouble_.reset();
   wanted_ = positions;
   return try_to_fetch(Clock::now() + milliseconds{fetch_from_within_ms});
@@ -400,6 +513,7 @@ std::vector<PartitionEnd> KafkaSource::try_to_fetch(Clock::time_point deadline) 
   std::vector<PartitionEnd> ends;
   const auto list = make_list(wanted_.size());
   std::vector<std::int64_t> expected;
+  std::vector<std::optional<Anchor>> anchors;
   const Ranges ranges = query_ranges(deadline);
   for (std::size_t i = 0; i < wanted_.size(); ++i) {
     const Position position = wanted_[i];
@@ -425,16 +539,35 @@ std::vector<PartitionEnd> KafkaSource::try_to_fetch(Clock::time_point deadline) 
       start = range->high;
     }
     const auto number = to_number(position.partition);
-    rd_kafka_topic_partition_list_add(list.get(), options_.topic.c_str(), number)->offset = start;
     const auto index = static_cast<std::size_t>(number);
     if (index >= expected.size()) expected.resize(index + 1, not_fetched);
     expected[index] = start == RD_KAFKA_OFFSET_BEGINNING ? from_the_oldest : start;
+    anchors.resize(expected.size());
+    if (is_comparable(position, range)) {
+      anchors[index] = position.anchor;
+      start = position.anchor->offset.value;
+    }
+    rd_kafka_topic_partition_list_add(list.get(), options_.topic.c_str(), number)->offset = start;
   }
   if (trouble_ && trouble_->until == Until::fetch_begins) trouble_.reset();
   wanted_.clear();
   expected_ = std::move(expected);
+  anchors_ = std::move(anchors);
   assign(list.get());
   return ends;
+}
+
+bool KafkaSource::is_comparable(const Position& position, const std::optional<Range>& range) const {
+  if (!position.next_offset || !position.anchor) return false;
+  if (!range || range->low <= position.anchor->offset.value) return true;
+  if (log_) {
+    log_(notice,
+         fmt::format("topic \"{}\" partition {}: retention has removed the last record applied, "
+                     "at offset {}, so whether this is still the same topic cannot be told; "
+                     "going on",
+                     options_.topic, to_number(position.partition), position.anchor->offset.value));
+  }
+  return false;
 }
 
 // Of the wanted partitions, in their order. librdkafka's call outlasts its timeout by minutes where
@@ -490,6 +623,7 @@ std::vector<Position> KafkaSource::positions_of_fetch() const {
     if (expected_[i] == not_fetched) continue;
     Position position{Partition{static_cast<std::int32_t>(i)}, std::nullopt};
     if (expected_[i] != from_the_oldest) position.next_offset = Offset{expected_[i]};
+    position.anchor = anchors_[i];
     positions.push_back(position);
   }
   return positions;
@@ -526,6 +660,7 @@ void KafkaSource::note_client_errors() {
   if (auto text = std::exchange(consumer_->other_error, {}); !text.empty()) {
     note(Until::reported, std::move(text));
   }
+  if (std::exchange(consumer_->misses_topic, false)) note_missing_topic();
   if (std::exchange(consumer_->has_lost_brokers, false)) {
     note(Until::topic_answers, unreachable_text(options_.brokers, consumer_->connection_reason));
   }
@@ -539,7 +674,7 @@ void KafkaSource::note_message_error(const rd_kafka_message_t& message) {
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-      return note(Until::topic_answers, missing_topic_text(options_.brokers, options_.topic));
+      return note_missing_topic();
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
       return note(
           Until::topic_answers,
@@ -564,20 +699,27 @@ void KafkaSource::note_message_error(const rd_kafka_message_t& message) {
   }
 }
 
+// It may come back as another one, so that reading begins anew then.
+void KafkaSource::note_missing_topic() {
+  if (!assigned_.empty() && !options_.reads_alone) {
+    is_topic_missing_ = true;
+    pause();
+  }
+  note(Until::topic_answers, missing_topic_text(options_.brokers, options_.topic));
+}
+
 // Fetching has stopped with this error and begins again only by assign(). It is no proof of loss:
 // a client that had to ask its way to a new leader may say the same.
 void KafkaSource::note_lost_position(const rd_kafka_message_t& message) {
   const auto index = static_cast<std::size_t>(message.partition);
   if (index >= expected_.size() || expected_[index] == not_fetched) return;
   auto positions = positions_of_fetch();
+  doubt(fmt::format("topic \"{}\" partition {}: {}; asking for its range", options_.topic,
+                    message.partition, error_text(message.err)));
+  if (!options_.reads_alone) return;
+  assign_again_at_.reset();
   wanted_ = std::move(positions);
-  inbox_.erase(inbox_.begin() + 1, inbox_.end());  // the caller still looks at the first
-  expected_.clear();
   try_again_at_ = Clock::now() + verify_after;
-  assign(make_list(0).get());
-  note(Until::fetch_begins,
-       fmt::format("topic \"{}\" partition {}: {}; asking for its range", options_.topic,
-                   message.partition, error_text(message.err)));
 }
 
 void KafkaSource::note_fatal() {
@@ -605,6 +747,7 @@ void KafkaSource::probe(int wait_ms) {
   if (!facts.is_answered) return;
   if (facts.error == RD_KAFKA_RESP_ERR_NO_ERROR) {
     trouble_.reset();
+    if (is_topic_missing_) assign_again_at_ = Clock::now();
   } else if (facts.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
     note(Until::topic_answers, missing_topic_text(options_.brokers, options_.topic));
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
@@ -25,6 +26,11 @@ struct KafkaSourceOptions {
   KafkaProperties properties;               // passed on unchanged, but for those that uniqd owns
   // Reads all partitions by itself: joins no group, disturbs nobody, and stores nothing.
   bool reads_alone = false;
+  // Told which cluster the brokers are of, when that is first known and where it changes; answers
+  // which one the read model was filled from, and remembers this one where there was none. Nothing:
+  // cannot be answered now. Where another is answered, the source halts. Empty: not compared.
+  std::function<std::optional<std::string>(const std::string& cluster)> keep_cluster{};
+  std::optional<Partition> only_partition{};  // of those, with reads_alone
 };
 
 // The properties of the source's consumer: those that uniqd owns, the user's, and defaults.
@@ -37,6 +43,12 @@ struct KafkaSourceOptions {
 // Poll::failure is a state: a failure is reported again by every poll until it has passed, so its
 // absence says that all is well; what is over as soon as it is noticed is reported once. `halted`
 // stands, and nothing is fetched, until fetch_from() or a new assignment.
+//
+// That the topic is still the one that was read is verified by each fetch_from(): reading begins
+// with the record at a position's anchor, which is compared and not handed out. Whatever makes it
+// doubtful meanwhile (the topic was missing, an offset out of range) is reported as an assignment
+// of the same partitions, which is answered by fetch_from() as any other. An anchor that retention
+// or compaction has removed compares with nothing: that is said in the log, and reading goes on.
 //
 // With start=latest, the end as it was when fetch_from() was called is where reading begins; if it
 // cannot be learned then, polling goes on asking and nothing is read before it is known.
@@ -85,12 +97,19 @@ class KafkaSource final : public RecordSource {
   void hand_out(const PollLimits& limits, Poll& poll);
   [[nodiscard]] bool add_record(const rd_kafka_message_t& message, Poll& poll);
   void add_end(const rd_kafka_message_t& message, Poll& poll);
+  [[nodiscard]] bool is_anchored(const rd_kafka_message_t& message);
+  void verify_cluster();
+  void pause();
+  void doubt(std::string text);
+  void halt(std::string text);
   void view_headers(Poll& poll);
   void release() noexcept;
   void forget_what_was_read() noexcept;
 
   [[nodiscard]] std::vector<PartitionEnd> try_to_fetch(Clock::time_point deadline);
   [[nodiscard]] Ranges query_ranges(Clock::time_point deadline);
+  [[nodiscard]] bool is_comparable(const Position& position,
+                                   const std::optional<Range>& range) const;
   [[nodiscard]] bool halt_if_lost(const Position& position, const Range& range);
   void assign(rd_kafka_topic_partition_list_t* partitions);
   [[nodiscard]] std::vector<Position> positions_of_fetch() const;
@@ -98,6 +117,7 @@ class KafkaSource final : public RecordSource {
   void note(Until until, std::string text, SourceTrouble trouble = SourceTrouble::passing);
   void note_client_errors();
   void note_message_error(const rd_kafka_message_t& message);
+  void note_missing_topic();
   void note_lost_position(const rd_kafka_message_t& message);
   void note_fatal();
   void probe(int wait_ms);
@@ -116,8 +136,15 @@ class KafkaSource final : public RecordSource {
 
   // By partition number: the least offset that may still be handed out; not_fetched: none.
   std::vector<std::int64_t> expected_;
+  // By partition number: what must still be compared before anything is handed out.
+  std::vector<std::optional<Anchor>> anchors_;
   std::vector<Position> wanted_;  // fetch_from() could not begin with these yet
-  std::future<Ranges> answer_;    // valid: a question that was not answered in time
+  std::vector<Partition> assigned_;
+  // When the same partitions are reported as assigned once more, as it is doubtful what they are.
+  std::optional<Clock::time_point> assign_again_at_;
+  bool is_topic_missing_ = false;  // and they are, once it is there again
+  std::string cluster_;            // as it was compared last
+  std::future<Ranges> answer_;     // valid: a question that was not answered in time
   Clock::time_point try_again_at_{};
 
   std::optional<Trouble> trouble_;

@@ -1,5 +1,6 @@
 #include "daemon/loop.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 
 #include "daemon/failure_policy.hpp"
 #include "daemon/log_pause.hpp"
+#include "readmodel/digest.hpp"
 
 namespace uniqd {
 namespace {
@@ -16,13 +18,14 @@ constexpr std::chrono::milliseconds report_every{1000};
 }  // namespace
 
 Loop::Loop(Seams seams, const ConstraintSet& constraints, Decoder decoder, Policy policy,
-           PollLimits limits, Probe probe)
+           PollLimits limits, Probe probe, OnBadEvent on_bad_event)
     : seams_(seams),
       constraints_(constraints),
       decoder_(std::move(decoder)),
       policy_(std::move(policy)),
       limits_(limits),
-      probe_(std::move(probe)) {}
+      probe_(std::move(probe)),
+      on_bad_event_(on_bad_event) {}
 
 LoopStep Loop::step() {
   if (seams_.gate.take_distrust() && is_synchronised_) lose_footing();
@@ -99,6 +102,8 @@ LoopStep Loop::resynchronise() {
     for (const Position& position : positions) {
       track(position.partition) = Track{};
       track(position.partition).next_offset = position.next_offset;
+      decoder_.resume(position.partition, position.next_offset.value_or(Offset{}),
+                      position.sequence);
     }
     for (const PartitionEnd& end : ends) {
       Track& known = track(end.partition);
@@ -121,20 +126,41 @@ Loop::Track& Loop::track(Partition partition) {
 void Loop::decode_polled() {
   events_.clear();
   bad_events_.clear();
+  halted_.clear();
   counts_ = {};
-  for (const Record& record : poll_.records) {
-    Decoded decoded = decoder_.decode(record);
-    if (auto* event = std::get_if<Event>(&decoded)) {
-      events_.push_back(std::move(*event));
-    } else if (auto* bad = std::get_if<BadEvent>(&decoded)) {
-      spdlog::warn("dead letter at partition {} offset {}: {}", to_number(bad->partition),
-                   bad->offset.value, bad->reason);
-      counts_.count("", "bad");
-      bad_events_.push_back(std::move(*bad));
-    } else {
-      counts_.count("", std::get<Skipped>(decoded) == Skipped::tombstone ? "tombstone" : "unknown");
-    }
+  for (std::size_t index = 0; index < poll_.records.size(); ++index) {
+    if (!takes(decoder_.decode(poll_.records[index]))) return drop_from(index);
   }
+}
+
+// False: the batch has to end before this record.
+bool Loop::takes(Decoded decoded) {
+  if (auto* event = std::get_if<Event>(&decoded)) {
+    events_.push_back(std::move(*event));
+  } else if (auto* bad = std::get_if<BadEvent>(&decoded)) {
+    if (on_bad_event_ == OnBadEvent::halt) {
+      halted_ = fmt::format(
+          "partition {} offset {} is no event: {}. on_bad_event is halt, so nothing behind it is "
+          "read. Mend the cause in the configuration and start uniqd again, which goes on with "
+          "this record; or set on_bad_event: park, which makes it a dead letter and goes on",
+          to_number(bad->partition), bad->offset.value, bad->reason);
+      return false;
+    }
+    spdlog::warn("dead letter at partition {} offset {}: {}", to_number(bad->partition),
+                 bad->offset.value, bad->reason);
+    counts_.count("", "bad");
+    bad_events_.push_back(std::move(*bad));
+  } else {
+    counts_.count("", outcome_name(std::get<Skipped>(decoded)));
+  }
+  return true;
+}
+
+// The records from here on, and what was met behind them.
+void Loop::drop_from(std::size_t index) {
+  const Partition partition = poll_.records[index].partition;
+  poll_.records.resize(index);
+  std::erase_if(poll_.ends, [&](const PartitionEnd& end) { return end.partition >= partition; });
 }
 
 // Where the polled records and ends take each partition, in the order of the partitions; only
@@ -156,7 +182,17 @@ std::vector<Advance> Loop::advances() const {
   }
   for (const PartitionEnd& end : poll_.ends) reach(end.partition, end.offset, end.offset);
   std::ranges::sort(advances, {}, &Advance::partition);
+  anchor(advances);
   return advances;
+}
+
+void Loop::anchor(std::vector<Advance>& advances) const {
+  for (Advance& advance : advances) {
+    advance.sequence = decoder_.sequence(advance.partition);
+    const auto last = std::ranges::find(poll_.records.rbegin(), poll_.records.rend(),
+                                        advance.partition, &Record::partition);
+    if (last != poll_.records.rend()) advance.anchor = Anchor{last->offset, record_digest(*last)};
+  }
 }
 
 LoopStep Loop::apply_polled() {
@@ -175,6 +211,7 @@ LoopStep Loop::apply_polled() {
     return on_store_failure(failure);
   }
   on_committed(moved);
+  if (!halted_.empty()) return {LoopStep::Kind::halted, halted_};
   return {moved.empty() ? LoopStep::Kind::idle : LoopStep::Kind::applied, {}};
 }
 

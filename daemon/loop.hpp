@@ -12,6 +12,7 @@
 #include "daemon/clock.hpp"
 #include "daemon/command_gate.hpp"
 #include "daemon/ledger.hpp"
+#include "daemon/process_batch.hpp"
 #include "daemon/record_source.hpp"
 #include "daemon/telemetry.hpp"
 #include "readmodel/decode_event.hpp"
@@ -48,7 +49,7 @@ class Loop {
   // The seams and `constraints` must outlive the loop. `probe` is called at the loop's named
   // points.
   Loop(Seams seams, const ConstraintSet& constraints, Decoder decoder, Policy policy,
-       PollLimits limits, Probe probe);
+       PollLimits limits, Probe probe, OnBadEvent on_bad_event = OnBadEvent::park);
 
   // One round: at most limits.wait for records, then at most one batch. Does not throw for
   // failures of the world.
@@ -72,7 +73,10 @@ class Loop {
   LoopStep resynchronise();
   LoopStep apply_polled();
   void decode_polled();
+  [[nodiscard]] bool takes(Decoded decoded);
+  void drop_from(std::size_t index);
   [[nodiscard]] std::vector<Advance> advances() const;
+  void anchor(std::vector<Advance>& advances) const;
   bool commit_batch(const std::vector<Advance>& advances);
   void on_committed(const std::vector<Advance>& advances);
   void publish_progress();
@@ -86,6 +90,7 @@ class Loop {
   Policy policy_;
   PollLimits limits_;
   Probe probe_;
+  OnBadEvent on_bad_event_;
 
   std::vector<Partitioned> assigned_;
   bool is_synchronised_ = false;  // memory, ledger and source agree on the positions
@@ -98,6 +103,7 @@ class Loop {
   Poll poll_;
   std::vector<Event> events_;
   std::vector<BadEvent> bad_events_;
+  std::string halted_;  // by a record right behind the batch; what happened and what to do
   EventCounts counts_;
 };
 

@@ -20,6 +20,18 @@ std::string_view outcome_name(Verdict::Kind kind) {
   return "unknown";
 }
 
+std::string_view outcome_name(Skipped skipped) {
+  switch (skipped) {
+    case Skipped::tombstone:
+      return "tombstone";
+    case Skipped::unknown_type:
+      return "unknown";
+    case Skipped::redelivered:
+      return "redelivered";
+  }
+  return "unknown";
+}
+
 namespace {
 
 void fold(const std::vector<Event>& events, const Policy& policy, std::int64_t now_ms,

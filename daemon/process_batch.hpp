@@ -13,8 +13,15 @@
 
 namespace uniqd {
 
+// What a record that is no event leads to.
+enum class OnBadEvent : std::uint8_t {
+  park,  // it becomes a dead letter, and the topic goes on
+  halt,  // what was before it is applied, and the loop halts at it, every time
+};
+
 // How an event ended, as the metric `events_total{outcome}` names it.
 [[nodiscard]] std::string_view outcome_name(Verdict::Kind kind);
+[[nodiscard]] std::string_view outcome_name(Skipped skipped);
 
 // Events by type and outcome, and records whose key was not their entity.
 struct EventCounts {

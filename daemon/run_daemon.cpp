@@ -41,10 +41,13 @@ constexpr PollLimits poll_limits{2000, std::size_t{8} << 20, std::chrono::millis
 void log_kafka(int level, std::string_view text) {
   constexpr int syslog_error = 3;
   constexpr int syslog_warning = 4;
+  constexpr int syslog_notice = 5;
   if (level <= syslog_error) {
     spdlog::error("kafka client: {}", text);
   } else if (level <= syslog_warning) {
     spdlog::warn("kafka client: {}", text);
+  } else if (level <= syslog_notice) {
+    spdlog::info("kafka client: {}", text);
   } else {
     spdlog::debug("kafka client: {}", text);
   }
@@ -125,14 +128,26 @@ class Daemon {
     return {exit_halted};
   }
 
+  [[nodiscard]] std::optional<std::string> known_cluster(const std::string& cluster) const {
+    try {
+      PgSession session(make_pg_target(settings_));
+      return keep_cluster(session, cluster);
+    } catch (const StoreFailure& failure) {
+      spdlog::warn("read model: {}", failure.what());
+      return std::nullopt;
+    }
+  }
+
   int run_loop(const std::string& value_key) {
-    KafkaSource source(make_source_options(settings_), log_kafka);
+    KafkaSourceOptions options = make_source_options(settings_);
+    options.keep_cluster = [this](const std::string& cluster) { return known_cluster(cluster); };
+    KafkaSource source(std::move(options), log_kafka);
     KafkaPublisher publisher(make_publisher_options(settings_), log_kafka);
     PostgresLedger ledger(make_pg_target(settings_), settings_.source.topic, constraints_,
                           make_value_form(settings_) == ValueForm::plain, probe_);
     Loop loop({source, ledger, clock_, gate_, telemetry_}, constraints_,
               Decoder(make_decoder_options(settings_, constraints_, value_key), constraints_),
-              make_policy(settings_), poll_limits, probe_);
+              make_policy(settings_), poll_limits, probe_, make_on_bad_event(settings_));
     std::thread relay([&] { run_relay(publisher); });
     spdlog::info("reading {} from {} as group {}", settings_.source.topic, settings_.source.brokers,
                  settings_.source.group);

@@ -61,8 +61,8 @@ constexpr PgStatement upsert_texts{
     " ON CONFLICT (entity, slot) DO UPDATE SET value = excluded.value"};
 constexpr PgStatement insert_dead_letters{
     "insert_dead_letters",
-    "INSERT INTO dead_letters (topic, partition, \"offset\", reason, raw)"
-    " SELECT $1, * FROM unnest($2::int4[], $3::int8[], $4::text[], $5::bytea[])"
+    "INSERT INTO dead_letters (topic, partition, \"offset\", reason, raw, sequence)"
+    " SELECT $1, * FROM unnest($2::int4[], $3::int8[], $4::text[], $5::bytea[], $6::int8[])"
     " ON CONFLICT (topic, partition, \"offset\") DO NOTHING"};
 
 template <class T>
@@ -271,6 +271,7 @@ void save_dead_letters(PgSession& session, const std::string& topic,
   PgArray offsets = PgArray::of_int8();
   PgArray reasons = PgArray::of_text();
   PgArray raws = PgArray::of_bytea();
+  PgArray sequences = PgArray::of_int8();
   for (const BadEvent& bad : bad_events) {
     partitions.add_int4(to_number(bad.partition));
     offsets.add_int8(bad.offset.value);
@@ -280,8 +281,13 @@ void save_dead_letters(PgSession& session, const std::string& topic,
     } else {
       raws.add_bytes(bad.raw);
     }
+    if (bad.sequence) {
+      sequences.add_int8(*bad.sequence);
+    } else {
+      sequences.add_null();
+    }
   }
-  session.run(insert_dead_letters, topic, partitions, offsets, reasons, raws);
+  session.run(insert_dead_letters, topic, partitions, offsets, reasons, raws, sequences);
 }
 
 }  // namespace uniqd

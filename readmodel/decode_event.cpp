@@ -3,6 +3,8 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <charconv>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -48,6 +50,11 @@ struct Decoder::Parts {
   ValueHasher hasher;
   EnvelopeOpener opener;
   std::string identity;  // of the event being decoded
+  struct Met {
+    Offset next;
+    std::optional<std::int64_t> sequence;
+  };
+  std::map<Partition, Met> met;  // only with options.sequence
 
   Parts(DecoderOptions decoder_options, const ConstraintSet& constraint_set)
       : options(std::move(decoder_options)),
@@ -56,6 +63,8 @@ struct Decoder::Parts {
         opener(options.envelope, options.plain) {}
 
   Decoded decode(const Record& record);
+  Decoded decode_fresh(const Record& record);
+  Or<std::int64_t> read_sequence(const Record& record);
   Or<Event> interpret(const Record& record, const Opened& opened, const EventRule& rule);
   void name_event(const Record& record, const Opened& opened, Event& event);
   std::optional<Refusal> read_values(const JsonNode& data, const EventRule& rule, Event& event);
@@ -101,11 +110,42 @@ bool needs_data(const EventRule& rule) {
 Decoded Decoder::Parts::refuse(const Record& record, std::string reason) const {
   BadEvent bad{record.partition, record.offset, std::move(reason), {}};
   if (options.value_form == ValueForm::plain) bad.raw = record.payload.value_or("");
+  if (const auto known = met.find(record.partition); known != met.end()) {
+    bad.sequence = known->second.sequence;
+  }
   return bad;
+}
+
+Or<std::int64_t> Decoder::Parts::read_sequence(const Record& record) {
+  const auto found = opener.text_in(record, options.sequence);
+  if (const auto* refusal = std::get_if<Refusal>(&found)) return *refusal;
+  const auto text = std::get<std::string_view>(found);
+  const bool is_header = !options.sequence.starts_with('/');
+  const std::string place = (is_header ? "in a header " : "at ") + options.sequence;
+  if (text.empty()) return Refusal{"the record has no sequence number " + place};
+  std::int64_t number = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (read.ec != std::errc() || read.ptr != text.data() + text.size()) {
+    return Refusal{"the sequence " + place + " is not a whole number of 64 bits"};
+  }
+  return number;
 }
 
 Decoded Decoder::Parts::decode(const Record& record) {
   if (!record.payload) return Skipped::tombstone;
+  if (options.sequence.empty()) return decode_fresh(record);
+  Met& known = met[record.partition];
+  if (record.offset < known.next) return decode_fresh(record);
+  known.next = record.offset.next();
+  const auto number = read_sequence(record);
+  if (const auto* refusal = std::get_if<Refusal>(&number)) return refuse(record, refusal->reason);
+  const auto value = std::get<std::int64_t>(number);
+  if (known.sequence && value <= *known.sequence) return Skipped::redelivered;
+  known.sequence = value;
+  return decode_fresh(record);
+}
+
+Decoded Decoder::Parts::decode_fresh(const Record& record) {
   auto opened = opener.open(record);
   if (auto* refusal = std::get_if<Refusal>(&opened)) return refuse(record, refusal->reason);
   const auto& event = std::get<Opened>(opened);
@@ -210,5 +250,14 @@ Decoder::Decoder(Decoder&&) noexcept = default;
 Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 
 Decoded Decoder::decode(const Record& record) { return parts_->decode(record); }
+
+void Decoder::resume(Partition partition, Offset next, std::optional<std::int64_t> sequence) {
+  parts_->met[partition] = {next, sequence};
+}
+
+std::optional<std::int64_t> Decoder::sequence(Partition partition) const {
+  const auto known = parts_->met.find(partition);
+  return known == parts_->met.end() ? std::nullopt : known->second.sequence;
+}
 
 }  // namespace uniqd

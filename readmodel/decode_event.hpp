@@ -4,7 +4,9 @@
 // them.
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "readmodel/digest.hpp"
@@ -23,6 +25,9 @@ struct DecoderOptions {
   bool reject_unknown_events = false;  // then an unknown type is a bad event
   ValueForm value_form = ValueForm::hmac_sha256;
   std::string value_key;  // of the HMAC; empty otherwise
+  // source.sequence: where a record has a number that only grows along its partition: a JSON
+  // Pointer (begins with '/') into the payload, or a header's name. Empty: nowhere.
+  std::string sequence;
 };
 
 // Thread safety: none, it reuses its buffers. One a thread.
@@ -36,10 +41,18 @@ class Decoder {
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
-  // The same record gives the same answer. A payload is only parsed where something of it is asked
-  // for: not for an unknown type named by a header, nor for an event that carries no field and
-  // whose entity is the key or the subject.
+  // The same record gives the same answer, but for redeliveries known by their sequence. A payload
+  // is only parsed where something of it is asked for: not for an unknown type named by a header,
+  // nor for an event that carries no field and whose entity is the key or the subject.
   [[nodiscard]] Decoded decode(const Record& record);
+
+  // With DecoderOptions::sequence: what comes next of the partition is `next`, and `sequence` is
+  // the greatest number met before it. A record from before `next` is one that is looked at again
+  // and no redelivery, whatever its number; every record decoded moves `next` on. Where this is
+  // never called, a partition begins with nothing met.
+  void resume(Partition partition, Offset next, std::optional<std::int64_t> sequence);
+  // The greatest number met in the partition; nothing: none.
+  [[nodiscard]] std::optional<std::int64_t> sequence(Partition partition) const;
 
  private:
   struct Parts;

@@ -130,4 +130,19 @@ CompensationId compensation_id(std::string_view source_topic, std::string_view e
   return id;
 }
 
+RecordDigest record_digest(const Record& record) {
+  std::string message;
+  message.reserve(record.key.value_or("").size() + record.payload.value_or("").size() + 64);
+  append(message, "uniqd record 1");
+  for (const auto& part : {record.key, record.payload}) {
+    append(message, part ? "there" : "null");
+    append(message, part.value_or(""));
+  }
+  append(message, std::to_string(record.timestamp_ms));
+  const auto sha = hash<32>(sha256(), message);
+  RecordDigest digest;
+  std::memcpy(digest.bytes.data(), sha.data(), digest.bytes.size());
+  return digest;
+}
+
 }  // namespace uniqd

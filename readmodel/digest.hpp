@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "readmodel/identifiers.hpp"
+#include "readmodel/record.hpp"
 #include "readmodel/rules.hpp"
 
 namespace uniqd {
@@ -43,5 +44,9 @@ class ValueHasher {
 // uniqd's own namespace. The same on every machine and after every rebuild.
 [[nodiscard]] CompensationId compensation_id(std::string_view source_topic, std::string_view entity,
                                              std::string_view identity);
+
+// Of key, payload and timestamp, null and empty apart: what a record of the same place in another
+// topic would not have in common with this one.
+[[nodiscard]] RecordDigest record_digest(const Record& record);
 
 }  // namespace uniqd

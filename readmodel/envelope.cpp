@@ -68,6 +68,14 @@ Or<Opened> EnvelopeOpener::open(const Record& record) {
   return recognise(record);
 }
 
+Or<std::string_view> EnvelopeOpener::text_in(const Record& record, std::string_view place) {
+  if (!is_pointer(place)) return header(record, place);
+  payload_.reset();
+  const auto parsed = payload(record);
+  if (const auto* refusal = std::get_if<Refusal>(&parsed)) return *refusal;
+  return text_at(std::get<JsonNode>(parsed), place);
+}
+
 Or<Opened> EnvelopeOpener::recognise(const Record& record) {
   if (is_structured(record)) return open_structured(record);
   for (const HeaderEnvelope* envelope :

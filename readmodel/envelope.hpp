@@ -44,6 +44,10 @@ class EnvelopeOpener {
   // REQUIRES: the record has a payload. Reads the payload only where the envelope is in it.
   [[nodiscard]] Or<Opened> open(const Record& record);
 
+  // The text at `place`, a JSON Pointer (begins with '/') into the payload or a header's name;
+  // empty where there is none. Good until the next record. REQUIRES: the record has a payload.
+  [[nodiscard]] Or<std::string_view> text_in(const Record& record, std::string_view place);
+
   // The data of the event opened last, which is that of `record`.
   [[nodiscard]] Or<JsonNode> data(const Record& record, const Opened& opened);
 

@@ -42,10 +42,16 @@ struct BadEvent {
   Offset offset;
   std::string reason;
   std::string raw;  // the payload's bytes; filled only with ValueForm::plain
+  // The greatest number of source.sequence met in its partition up to here.
+  std::optional<std::int64_t> sequence{};
 };
 
 // Why a well-formed record is passed over.
-enum class Skipped : std::uint8_t { tombstone, unknown_type };
+enum class Skipped : std::uint8_t {
+  tombstone,
+  unknown_type,
+  redelivered,  // source.sequence: its number is not beyond the greatest met before
+};
 
 using Decoded = std::variant<Event, BadEvent, Skipped>;
 

@@ -38,6 +38,9 @@ using ClaimKey = Bytes16<struct ClaimKeyTag>;
 // A UUID. A compensation has the id of the event that opened it.
 using CompensationId = Bytes16<struct CompensationIdTag>;
 
+// The first 16 bytes of the digest of a record.
+using RecordDigest = Bytes16<struct RecordDigestTag>;
+
 // The whole digest of a value, as commands and violations show it.
 struct ValueDigest {
   std::array<std::uint8_t, 32> bytes{};

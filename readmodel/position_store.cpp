@@ -1,6 +1,6 @@
 #include "readmodel/position_store.hpp"
 
-#include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace uniqd {
@@ -15,16 +15,18 @@ constexpr PgStatement insert_positions{
     " FROM unnest($2::int4[]) p ON CONFLICT (topic, partition) DO NOTHING"};
 constexpr PgStatement select_positions{
     "select_positions",
-    "SELECT partition, next_offset, generation FROM positions"
+    "SELECT partition, next_offset, generation, anchor_offset, anchor, sequence FROM positions"
     " WHERE topic = $1 AND partition = ANY($2::int4[]) ORDER BY partition FOR UPDATE"};
 // The batch's partitions come in the order of their numbers; the last line of the history grows
 // where that order goes on with its partition.
 constexpr PgStatement move_positions{
     "move_positions",
     "WITH moved AS (UPDATE positions p SET next_offset = i.next, applied_at = now(),"
-    " first_offset = coalesce(p.first_offset, i.first)"
-    " FROM unnest($2::int4[], $3::int8[], $4::int8[], $5::int8[])"
-    " i (partition, expected, first, next)"
+    " first_offset = coalesce(p.first_offset, i.first),"
+    " anchor_offset = coalesce(i.anchor_offset, p.anchor_offset),"
+    " anchor = coalesce(i.anchor, p.anchor), sequence = coalesce(i.sequence, p.sequence)"
+    " FROM unnest($2::int4[], $3::int8[], $4::int8[], $5::int8[], $7::int8[], $8::bytea[],"
+    " $9::int8[]) i (partition, expected, first, next, anchor_offset, anchor, sequence)"
     " WHERE p.topic = $1 AND p.partition = i.partition AND p.next_offset = i.expected"
     " AND p.generation = $6::int RETURNING p.partition, p.next_offset),"
     " last AS (SELECT ordinal, partition FROM history WHERE ordinal ="
@@ -37,6 +39,16 @@ constexpr PgStatement move_positions{
     " WHERE partition NOT IN (SELECT partition FROM grown) ORDER BY partition)"
     " SELECT count(*) FROM moved"};
 
+Anchor read_anchor(const pqxx::field& offset, const pqxx::field& digest) {
+  Anchor anchor{Offset{offset.as<std::int64_t>()}, {}};
+  const std::string bytes = bytes_of(digest);
+  if (bytes.size() != anchor.digest.bytes.size()) {
+    throw StoreFailure("XX001", "a position's anchor is not readable");
+  }
+  std::memcpy(anchor.digest.bytes.data(), bytes.data(), bytes.size());
+  return anchor;
+}
+
 }  // namespace
 
 LockedPositions lock_positions(PgSession& session, const std::string& topic,
@@ -48,9 +60,11 @@ LockedPositions lock_positions(PgSession& session, const std::string& topic,
   session.run(insert_positions, topic, wanted);
   for (const auto& row : session.run(select_positions, topic, wanted)) {
     const auto offset = row[1].as<std::int64_t>();
-    locked.positions.push_back(
-        {Partition{row[0].as<std::int32_t>()},
-         offset == never_read ? std::nullopt : std::optional(Offset{offset})});
+    Position position{Partition{row[0].as<std::int32_t>()},
+                      offset == never_read ? std::nullopt : std::optional(Offset{offset})};
+    if (!row[3].is_null()) position.anchor = read_anchor(row[3], row[4]);
+    if (!row[5].is_null()) position.sequence = row[5].as<std::int64_t>();
+    locked.positions.push_back(position);
     locked.generation = row[2].as<int>();
   }
   session.commit_transaction();
@@ -63,14 +77,30 @@ bool advance_positions(PgSession& session, const std::string& topic,
   PgArray expected = PgArray::of_int8();
   PgArray first = PgArray::of_int8();
   PgArray next = PgArray::of_int8();
+  PgArray anchor_offsets = PgArray::of_int8();
+  PgArray anchors = PgArray::of_bytea();
+  PgArray sequences = PgArray::of_int8();
   for (const Advance& advance : advances) {
     partitions.add_int4(to_number(advance.partition));
     expected.add_int8(advance.expected ? advance.expected->value : never_read);
     first.add_int8(advance.first.value);
     next.add_int8(advance.next.value);
+    if (advance.anchor) {
+      anchor_offsets.add_int8(advance.anchor->offset.value);
+      const auto& bytes = advance.anchor->digest.bytes;
+      anchors.add_bytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    } else {
+      anchor_offsets.add_null();
+      anchors.add_null();
+    }
+    if (advance.sequence) {
+      sequences.add_int8(*advance.sequence);
+    } else {
+      sequences.add_null();
+    }
   }
-  const auto moved =
-      session.run(move_positions, topic, partitions, expected, first, next, generation);
+  const auto moved = session.run(move_positions, topic, partitions, expected, first, next,
+                                 generation, anchor_offsets, anchors, sequences);
   return moved[0][0].as<std::size_t>() == advances.size();
 }
 

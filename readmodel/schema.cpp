@@ -11,7 +11,7 @@ namespace {
 // Each entry brings the schema from the version before to its own. Entries are never edited once
 // released; a change is a new entry. All names are found through the search path.
 constexpr std::array<const char*, 1> migrations{R"sql(
--- Small facts: the value key, the fingerprint.
+-- Small facts: the value key, the fingerprint, the Kafka cluster.
 CREATE TABLE meta (
   name  text PRIMARY KEY,
   value text NOT NULL
@@ -27,6 +27,7 @@ CREATE TABLE positions (
   generation    integer     NOT NULL DEFAULT 1,
   anchor_offset bigint,             -- the last record applied
   anchor        bytea,              -- and its digest: tells another topic of the same name
+  sequence      bigint,             -- the greatest number met, where source.sequence is set
   applied_at    timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 50);
@@ -149,6 +150,7 @@ CREATE TABLE dead_letters (
   "offset"  bigint      NOT NULL,
   reason    text        NOT NULL,
   raw       bytea,
+  sequence  bigint, -- as in positions, up to this record
   seen_at   timestamptz NOT NULL DEFAULT now(),
   ended     text, -- retried, dropped; null: waits for a person
   ended_at  timestamptz,
@@ -302,6 +304,11 @@ std::string stored_value_key(PgSession& session, const std::string& schema) {
     session.run(insert_meta, "value_key", text);
     return text;
   });
+}
+
+std::string keep_cluster(PgSession& session, const std::string& cluster) {
+  session.run(insert_meta, "cluster id", cluster);
+  return session.run(select_meta, "cluster id")[0][0].c_str();
 }
 
 }  // namespace uniqd

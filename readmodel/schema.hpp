@@ -48,4 +48,8 @@ using Fingerprint = std::map<std::string, std::string>;
 // call. REQUIRES: the schema is migrated. Throws StoreFailure.
 [[nodiscard]] std::string stored_value_key(PgSession& session, const std::string& schema);
 
+// The Kafka cluster that the read model is filled from; the first that is told is kept.
+// REQUIRES: the schema is migrated. Throws StoreFailure.
+[[nodiscard]] std::string keep_cluster(PgSession& session, const std::string& cluster);
+
 }  // namespace uniqd

@@ -442,6 +442,8 @@ TEST_CASE("records removed before a slow reader comes to them halt it") {
   REQUIRE_FALSE(reader.records.empty());
   admin.delete_records_before(topic, 0, 390);
   REQUIRE(reader.poll_until([&] {
+    const auto next = reader.records.back().offset + 1;
+    if (reader.last.assigned) (void)reader.source.fetch_from({at(0, next)});
     return reader.last.failure && reader.last.failure->trouble == SourceTrouble::halted;
   }));
   const auto next = reader.records.back().offset + 1;

@@ -30,6 +30,7 @@ void Database::fold(const Batch& batch) {
       expected[{partition, record->offset}] = &record->told;
     }
     position = advance.next;
+    if (advance.anchor) state_.anchors[advance.partition] = *advance.anchor;
   }
   for (const auto& [partition, offset] : batch.polled) {
     const auto found = expected.find({to_number(partition), offset.value});

@@ -25,6 +25,7 @@ using PolledPlaces = std::vector<std::pair<Partition, Offset>>;
 struct DatabaseState {
   MemoryStore store;
   std::map<Partition, Offset> positions;  // exclusive; none: never read
+  std::map<Partition, Anchor> anchors;    // none: no record was applied yet
   Oracle oracle;
 };
 
@@ -39,7 +40,7 @@ class Database {
   };
 
   Database(Oracle oracle, const Topic& topic, Dice& dice)
-      : state_{{}, {}, std::move(oracle)}, topic_(topic), dice_(dice) {}
+      : state_{{}, {}, {}, std::move(oracle)}, topic_(topic), dice_(dice) {}
 
   [[nodiscard]] const DatabaseState& state() const { return state_; }
   // Grows with every change of the state.

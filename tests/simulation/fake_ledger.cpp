@@ -40,6 +40,8 @@ std::vector<Position> FakeLedger::positions(const std::vector<Partition>& partit
     const auto found = known.find(partition);
     positions.push_back(
         {partition, found == known.end() ? std::nullopt : std::optional(found->second)});
+    const auto anchor = database_.state().anchors.find(partition);
+    if (anchor != database_.state().anchors.end()) positions.back().anchor = anchor->second;
   }
   return positions;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "readmodel/digest.hpp"
 #include "tests/simulation/complaint.hpp"
 
 namespace uniqd::simulation {
@@ -74,11 +75,27 @@ std::vector<PartitionEnd> FakeSource::fetch_from(const std::vector<Position>& po
     const Offset end{topic_.end(to_number(position.partition))};
     const Offset next = position.next_offset.value_or(Offset{0});
     require(next <= end, "a position is not beyond the end");
+    check_anchor(position);
     fetches_.push_back({position.partition, next, std::nullopt});
     ends_at_start_[position.partition] = end;
     if (ends_known) ends.push_back({position.partition, end});
   }
   return ends;
+}
+
+// The topic is never another one here, so what was kept of its last record must fit.
+void FakeSource::check_anchor(const Position& position) const {
+  const auto applied = topic_.between(to_number(position.partition), 0,
+                                      position.next_offset.value_or(Offset{0}).value);
+  require(position.anchor.has_value() == !applied.empty(),
+          "there is an anchor where a record was applied");
+  if (applied.empty()) return;
+  const LogRecord& last = *applied.back();
+  Record record;
+  record.key = last.key;
+  record.payload = last.payload;
+  require(position.anchor == Anchor{Offset{last.offset}, record_digest(record)},
+          "the anchor is the last record applied");
 }
 
 std::optional<Offset> FakeSource::end_at_start(Partition partition) const {

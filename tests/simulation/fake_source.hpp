@@ -40,6 +40,7 @@ class FakeSource : public RecordSource {
   void take_from(Fetch& fetch, std::size_t records_max, Poll& poll);
   void hand_out(const LogRecord& record, Partition partition, Poll& poll);
   void forget_bytes();
+  void check_anchor(const Position& position) const;
 
   const Topic& topic_;
   Dice& dice_;
