@@ -36,6 +36,11 @@ CompensationState first_state(ActionKind kind) {
   return CompensationState::pending;
 }
 
+std::string message_type(ActionKind kind, const std::string& command) {
+  if (kind == ActionKind::send) return command;
+  return kind == ActionKind::alert ? "UniquenessViolated" : "";
+}
+
 void Compensations::load(Compensation compensation) {
   const CompensationId id = compensation.id;
   known_.insert_or_assign(id, Tracked{compensation, compensation, false, false});
@@ -79,6 +84,17 @@ void Compensations::end(CompensationId id, CompensationState state, const std::s
   tracked.becomes_due = false;
 }
 
+void Compensations::intervene(CompensationId id, Intervention intervention) {
+  const Compensation* found = find(id);
+  if (!found || has_ended(found->state)) return;
+  const bool dismisses = intervention == Intervention::dismiss;
+  if (!dismisses && found->state != CompensationState::dismissed) return;
+  Tracked& tracked = touch(id);
+  tracked.known.state =
+      dismisses ? CompensationState::dismissed : first_state(tracked.known.action.kind);
+  tracked.becomes_due = !dismisses && has_message(tracked.known.action.kind);
+}
+
 void Compensations::reset() {
   for (const CompensationId id : touched_) {
     Tracked& tracked = known_.at(id);
@@ -103,6 +119,20 @@ Compensations::Changes Compensations::changes() const {
     }
   }
   return changes;
+}
+
+void Compensations::drain(std::size_t count_max, const std::function<void(const Changes&)>& take) {
+  Changes part;
+  for (const CompensationId id : std::exchange(touched_, {})) {
+    const auto found = known_.find(id);
+    part.opened.push_back(std::move(found->second.known));
+    known_.erase(found);
+    if (part.opened.size() < count_max) continue;
+    take(part);
+    part = {};
+  }
+  if (!part.empty()) take(part);
+  known_ = {};
 }
 
 bool Compensations::Changes::has_messages() const {

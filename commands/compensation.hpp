@@ -4,6 +4,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,6 +63,16 @@ inline constexpr std::size_t compensation_state_count = 8;
   return kind == ActionKind::send || kind == ActionKind::alert;
 }
 
+// What a person may do with a compensation.
+enum class Intervention : std::uint8_t {
+  retry,    // its command is sent again, with the same id and as many attempts as at first
+  dismiss,  // nothing more is sent; its entity may still be promoted (R9)
+};
+
+// The type of the message that an action of this kind sends, where `command` is what it would send
+// as a command; empty where it sends none.
+[[nodiscard]] std::string message_type(ActionKind kind, const std::string& command);
+
 // One value that one event asked for and another entity owned.
 struct Violation {
   CompensationId
@@ -117,6 +128,9 @@ class Compensations {
   // REQUIRES: known; `state` has ended.
   void end(CompensationId id, CompensationState state, const std::string& event_id);
 
+  // What a person did, for the decisions that follow; nothing where it is not known, or has ended.
+  void intervene(CompensationId id, Intervention intervention);
+
   // Back to what was loaded.
   void reset();
 
@@ -133,6 +147,9 @@ class Compensations {
     [[nodiscard]] bool has_messages() const;
   };
   [[nodiscard]] Changes changes() const;
+
+  // Hands over all that was opened, in this order and in parts of `count_max`, and forgets it.
+  void drain(std::size_t count_max, const std::function<void(const Changes&)>& take);
 
  private:
   struct Tracked {

@@ -33,12 +33,6 @@ struct CompensationFilter {
 [[nodiscard]] std::vector<CompensationRecord> read_compensations(PgSession& session,
                                                                  const CompensationFilter& filter);
 
-// What a person may do with a compensation.
-enum class Intervention : std::uint8_t {
-  retry,    // its command is sent again, with the same id and as many attempts as at first
-  dismiss,  // nothing more is sent; its entity may still be promoted (R9)
-};
-
 struct InterventionResult {
   bool is_done = false;
   std::string text;  // what was done, or why not and what can be done instead

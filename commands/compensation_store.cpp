@@ -19,7 +19,7 @@ constexpr PgStatement insert_compensations{
     " ended_by)"
     " SELECT id, entity, entity_field, state, action, command, reason, event_id, correlation_id,"
     " traceparent, $1, partition, o, to_timestamp(decided_ms / 1000.0),"
-    " CASE WHEN state IN ('confirmed', 'resolved') OR action NOT IN ('send', 'alert') THEN NULL"
+    " CASE WHEN state IN ('confirmed', 'resolved', 'dismissed') OR action NOT IN ('send', 'alert') THEN NULL"
     " ELSE now() END, CASE WHEN state IN ('confirmed', 'resolved') THEN now() END,"
     " nullif(ended_by, '')"
     " FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],"

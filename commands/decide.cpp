@@ -22,6 +22,16 @@ const Action& strongest_action(const Policy& policy, const Event& event, const V
   return action_of(*strongest);
 }
 
+Action allowed_action(const Policy& policy, const Event& event, const Verdict& verdict) {
+  Action action = strongest_action(policy, event, verdict);
+  if (!policy.strongest_allowed) return action;
+  const auto limit = policy.strongest_allowed(event.cause);
+  if (!limit || action.kind <= *limit) return action;
+  action.kind = *limit;
+  action.command = message_type(*limit, action.command);
+  return action;
+}
+
 std::vector<Violation> violations_of(const Model& model, const Event& event,
                                      const Verdict& verdict) {
   std::vector<Violation> violations;
@@ -94,7 +104,7 @@ void promote(const FreedKeys& freed, const Event& event, Model& model,
 }
 
 bool has_message(const Policy& policy, const Event& event, const Verdict& verdict) {
-  return has_message(strongest_action(policy, event, verdict).kind);
+  return has_message(allowed_action(policy, event, verdict).kind);
 }
 
 std::optional<CompensationId> decide(const Model& model, const Event& event, const Verdict& verdict,
@@ -109,7 +119,7 @@ std::optional<CompensationId> decide(const Model& model, const Event& event, con
   }
   if (verdict.kind != Verdict::Kind::violating) return std::nullopt;
 
-  const Action& action = strongest_action(policy, event, verdict);
+  const Action action = allowed_action(policy, event, verdict);
   auto violations = violations_of(model, event, verdict);
   if (open) {
     compensations.add(*open, std::move(violations), action);

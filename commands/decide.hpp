@@ -2,6 +2,7 @@
 // decide.hpp - what to do about a verdict. Pure.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -22,6 +23,9 @@ struct Policy {
   std::vector<OnViolation> by_constraint;                        // in the order of the constraints
   std::map<std::string, std::string, std::less<>> entity_field;  // by event type
   double max_violation_share = 1;  // of the last claiming events; see breaker.hpp
+  // Where set: the most that may be done about an event, by its cause; for a rebuild, which must
+  // not do more about what is known than was done, nor more than report what is new.
+  std::function<std::optional<ActionKind>(CompensationId cause)> strongest_allowed;
 };
 
 // After values became free by `event`: those entities that want them and whose compensation is not

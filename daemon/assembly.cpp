@@ -77,8 +77,7 @@ ActionKind make_action_kind(settings::ActionKind kind) {
 Action make_action(const settings::Action& action, settings::Mode mode) {
   const ActionKind kind =
       mode == settings::Mode::detect ? ActionKind::detect : make_action_kind(action.kind);
-  if (kind == ActionKind::send) return {kind, action.command, action.reason};
-  return {kind, kind == ActionKind::alert ? "UniquenessViolated" : "", action.reason};
+  return {kind, message_type(kind, action.command), action.reason};
 }
 
 Envelope make_envelope(settings::SourceEnvelope envelope) {
@@ -156,8 +155,8 @@ DecoderOptions make_decoder_options(const Settings& settings, const ConstraintSe
   }
   options.reject_unknown_events = settings.unknown_events == settings::UnknownEvents::reject;
   options.value_form = make_value_form(settings);
-  options.sequence = settings.source.sequence;
   options.value_key = value_key;
+  options.sequence = settings.source.sequence;
   return options;
 }
 
@@ -200,10 +199,10 @@ SendPolicy make_send_policy(const Settings& settings) {
 PgTarget make_pg_target(const Settings& settings) {
   return {settings.readmodel.postgres, settings.readmodel.schema};
 }
+
 OnBadEvent make_on_bad_event(const Settings& settings) {
   return settings.on_bad_event == settings::OnBadEvent::halt ? OnBadEvent::halt : OnBadEvent::park;
 }
-
 
 KafkaSourceOptions make_source_options(const Settings& settings) {
   return {settings.source.brokers, settings.source.group, settings.source.topic,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "readmodel/store_failure.hpp"
+
 namespace uniqd {
 namespace {
 
@@ -53,6 +55,9 @@ Reaction react_to_store_failure(std::string_view sqlstate) {
     return halt(
         "A table of the read model is missing or of another version; run 'uniqd migrate', "
         "then start uniqd again.");
+  }
+  if (sqlstate == rules_changed_sqlstate) {
+    return halt("Start uniqd again with the configuration that it was rebuilt with.");
   }
   return halt(
       "This failure is not known to pass by itself. Read the text above, mend its cause, "

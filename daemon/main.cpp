@@ -19,6 +19,7 @@
 #include "daemon/no_core_dump.hpp"
 #include "daemon/run_audit.hpp"
 #include "daemon/run_daemon.hpp"
+#include "daemon/run_rebuild.hpp"
 #include "daemon/version.hpp"
 
 namespace uniqd {
@@ -36,6 +37,7 @@ struct Arguments {
   std::string id;
   std::uint64_t memory_max_mib = 4096;
   std::vector<std::string> values;
+  RebuildArguments rebuild;
 };
 
 spdlog::level::level_enum spdlog_level(settings::LogLevel level) {
@@ -145,6 +147,22 @@ int run(int argc, char** argv) {
       chosen);
   check->add_flag("--online", given.online, "also try the broker, the topics and the database");
   check->add_flag("--print", given.prints, "print the effective configuration, secrets masked");
+
+  auto* rebuild = add_command(
+      app, "rebuild",
+      "replay the topic into a new read model, which then takes the old one's place", given,
+      [&](const Settings& settings) { return run_rebuild(settings, given.rebuild); }, chosen);
+  rebuild->add_flag("--verify", given.rebuild.verifies, "only compare; exit code 1 if they differ");
+  rebuild->add_flag("--send", given.rebuild.sends,
+                    "also send the commands for what is newly found under changed rules");
+  rebuild->add_flag("--anew", given.rebuild.is_anew,
+                    "disregard how far and in which order the topic was applied, as if the read "
+                    "model were lost; for another topic or cluster of the same name");
+  rebuild->add_flag("--json", given.rebuild.as_json, "answer as JSON");
+  rebuild
+      ->add_option("--memory-max-mib", given.rebuild.memory_max_mib,
+                   "with more than this it goes on batch by batch, which takes longer")
+      ->capture_default_str();
 
   auto* status = add_command(
       app, "status", "positions, lag, claims, compensations by state", given,

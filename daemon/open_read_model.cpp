@@ -7,6 +7,12 @@
 
 namespace uniqd {
 
+std::string value_key_for(PgSession& session, const Settings& settings) {
+  if (make_value_form(settings) != ValueForm::hmac_sha256) return "";
+  if (!settings.readmodel.values_key.empty()) return settings.readmodel.values_key;
+  return stored_value_key(session, settings.readmodel.schema);
+}
+
 std::string open_read_model(PgSession& session, const Settings& settings,
                             const ConstraintSet& constraints, bool migrates) {
   const std::string& schema = settings.readmodel.schema;
@@ -21,22 +27,15 @@ std::string open_read_model(PgSession& session, const Settings& settings,
     throw SchemaTooNew("the read model in schema " + schema +
                        " was made by a newer uniqd; run that one");
   }
-  const ValueForm form = make_value_form(settings);
-  std::string key = settings.readmodel.values_key;
-  if (form != ValueForm::hmac_sha256) {
-    key.clear();
-  } else if (key.empty()) {
-    key = stored_value_key(session, schema);
-  }
-  const auto differences =
-      agree_on_fingerprint(session, schema, fingerprint(constraints, form, key), constraints);
+  std::string key = value_key_for(session, settings);
+  const auto differences = agree_on_fingerprint(
+      session, schema, fingerprint(constraints, make_value_form(settings), key), constraints);
   if (differences.empty()) return key;
   std::string text = "the read model in schema " + schema + " was made under other rules:";
   for (const std::string& difference : differences) text += "\n  - " + difference;
   text +=
       "\nEither restore the old configuration, or rebuild the read model under the new one with "
-      "'uniqd rebuild' (until that command is there: name a new readmodel.schema, which is then "
-      "filled from the topic).";
+      "'uniqd rebuild'.";
   throw FingerprintDiffers(text);
 }
 

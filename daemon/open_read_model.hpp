@@ -22,6 +22,11 @@ class SchemaMissing : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// The key that values are digested with: the configured one, else the one kept in the read model,
+// made at the first call; empty unless hmac-sha256. REQUIRES: the schema is migrated. Throws
+// StoreFailure.
+[[nodiscard]] std::string value_key_for(PgSession& session, const Settings& settings);
+
 // Checks the schema (with `migrates`, creates or upgrades it), checks that it was made under the
 // same rules, and returns the key that values are digested with (empty unless hmac-sha256).
 // Throws StoreFailure, SchemaTooNew, SchemaMissing, FingerprintDiffers.

@@ -26,12 +26,13 @@ void load_entities_with_compensations(PgSession& session, const std::vector<std:
 }  // namespace
 
 PostgresLedger::PostgresLedger(PgTarget target, std::string topic, const ConstraintSet& constraints,
-                               bool keeps_texts, Probe probe)
+                               bool keeps_texts, Probe probe, Fingerprint rules)
     : target_(std::move(target)),
       topic_(std::move(topic)),
       constraints_(constraints),
       keeps_texts_(keeps_texts),
-      probe_(std::move(probe)) {}
+      probe_(std::move(probe)),
+      rules_(std::move(rules)) {}
 
 template <class Work>
 auto PostgresLedger::with_session(Work work) {
@@ -48,6 +49,12 @@ std::vector<Position> PostgresLedger::positions(const std::vector<Partition>& pa
   abandon();
   return with_session([&](PgSession& session) {
     auto locked = lock_positions(session, topic_, partitions);
+    // A rebuild under other rules is noticed here, since it fences everyone.
+    if (!rules_.empty() &&
+        !agree_on_fingerprint(session, target_.schema, rules_, constraints_).empty()) {
+      throw StoreFailure(std::string(rules_changed_sqlstate),
+                         "the read model has been rebuilt under other rules than these");
+    }
     generation_ = locked.generation;
     return std::move(locked.positions);
   });

@@ -8,6 +8,7 @@
 #include "commands/relay.hpp"
 #include "daemon/ledger.hpp"
 #include "readmodel/pg_session.hpp"
+#include "readmodel/schema.hpp"
 
 namespace uniqd {
 
@@ -17,9 +18,10 @@ namespace uniqd {
 // position and all, and is then applied again.
 class PostgresLedger : public Ledger {
  public:
-  // `constraints` must outlive the ledger. `keeps_texts`: ValueForm::plain.
+  // `constraints` must outlive the ledger. `keeps_texts`: ValueForm::plain. `rules`: what the read
+  // model must have been made under, checked with every positions(); empty: not checked.
   PostgresLedger(PgTarget target, std::string topic, const ConstraintSet& constraints,
-                 bool keeps_texts, Probe probe);
+                 bool keeps_texts, Probe probe, Fingerprint rules = {});
 
   std::vector<Position> positions(const std::vector<Partition>& partitions) override;
   [[nodiscard]] bool begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
@@ -37,6 +39,7 @@ class PostgresLedger : public Ledger {
   const ConstraintSet& constraints_;
   bool keeps_texts_;
   Probe probe_;
+  Fingerprint rules_;
   std::unique_ptr<PgSession> session_;
   int generation_ = 1;  // as of the last positions()
 };

@@ -196,6 +196,45 @@ ModelChanges Model::changes() const {
   return changes;
 }
 
+void Model::drain(std::size_t count_max, const std::function<void(const ModelChanges&)>& take) {
+  ModelChanges part;
+  std::size_t count = 0;
+  const auto flush = [&](std::size_t more) {
+    if ((count += more) < count_max) return;
+    take(part);
+    part = {};
+    part.claim_count_deltas.resize(constraints_->size());
+    count = 0;
+  };
+  part.claim_count_deltas.resize(constraints_->size());
+  // Texts of entities that have left are left out, so they come while the entities are there.
+  for (auto& [place, text] : texts_) {
+    if (entity(place.first) == nullptr) continue;
+    part.texts.push_back({place.first, place.second, std::move(text)});
+    flush(1);
+  }
+  texts_.clear();
+  for (auto& [name, entity] : std::exchange(entities_, {})) {
+    if (!entity.known) continue;
+    part.entities_added.emplace_back(name, std::move(*entity.known));
+    flush(1);
+  }
+  for (auto& [key, claim] : std::exchange(claims_, {})) {
+    if (!claim.known) continue;
+    ++part.claim_count_deltas[claim.known->constraint];
+    part.claims_added.push_back(std::move(*claim.known));
+    flush(1);
+  }
+  for (auto& [key, contenders] : std::exchange(contenders_, {})) {
+    for (Contender& contender : contenders.known) {
+      part.contenders_added.emplace_back(key, std::move(contender.entity));
+    }
+    flush(contenders.known.size());
+  }
+  causes_.clear();
+  take(part);
+}
+
 namespace {
 
 bool is_owned_by_another(const Model& model, ClaimKey key, std::string_view entity) {

@@ -6,6 +6,7 @@
 #include <absl/container/flat_hash_set.h>
 #include <absl/container/inlined_vector.h>
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -142,6 +143,10 @@ class Model {
   void reset();
 
   [[nodiscard]] ModelChanges changes() const;
+
+  // Hands over all that a complete model knows, in parts of about `count_max` rows, and forgets it
+  // as it goes. Between the parts the order of contenders is kept for each key.
+  void drain(std::size_t count_max, const std::function<void(const ModelChanges&)>& take);
 
  private:
   struct StringHash {

@@ -7,6 +7,9 @@
 
 namespace uniqd {
 
+// Not of PostgreSQL: the read model is of other rules than the program.
+inline constexpr std::string_view rules_changed_sqlstate = "UQ001";
+
 // Thrown by everything that talks to PostgreSQL, and by nothing else. After one, the transaction
 // at hand is over, and whether it took effect is known only by reading the position under lock.
 class StoreFailure : public std::runtime_error {

@@ -63,6 +63,7 @@ void expect_paused(const TestBed& bed, const UniqdProcess& daemon, int held) {
 
 TEST_CASE("safety: a misconfigured pointer on a topic with a past sends nothing at all") {
   TestBed bed;
+  bed.safety = "{}";
   misconfigured(bed).produce(users(0, 1200));
   const auto daemon = bed.daemon();
   daemon->start_and_wait();
@@ -98,6 +99,7 @@ TEST_CASE("safety: a misconfigured pointer on a topic with a past sends nothing 
 
 TEST_CASE("safety: a misconfigured pointer sends at most 50 commands of users added one by one") {
   TestBed bed;
+  bed.safety = "{}";
   const auto daemon = misconfigured(bed).daemon();
   daemon->start_and_wait();
   const auto all = users(0, 120);
@@ -118,6 +120,7 @@ TEST_CASE("safety: a misconfigured pointer sends at most 50 commands of users ad
 
 TEST_CASE("safety: the window begins anew with other rules, and is one for two instances") {
   TestBed bed(2);
+  bed.safety = "{}";
   const auto good = bed.daemon("good");
   good->start_and_wait();
   bed.produce(users(0, 1000));
@@ -140,6 +143,7 @@ TEST_CASE("safety: the window begins anew with other rules, and is one for two i
 
 TEST_CASE("safety: three users, two of whom collide, are no reason to pause") {
   TestBed bed;
+  bed.safety = "{}";
   const auto daemon = bed.daemon();
   daemon->start_and_wait();
   bed.produce({cloud_event({"UserAdded", "u1", "e1", {{"email", "a@x"}}}),
@@ -153,7 +157,7 @@ TEST_CASE("safety: three users, two of whom collide, are no reason to pause") {
 
 TEST_CASE("safety: beyond the limit a minute sending pauses, and what was held goes out at once") {
   TestBed bed;
-  bed.more = "safety: { max_violation_share: 1, max_commands_per_minute: 20 }\n";
+  bed.safety = "{ max_violation_share: 1, max_commands_per_minute: 20 }";
   misconfigured(bed).produce(users(0, 101));
   const auto daemon = bed.daemon();
   daemon->start_and_wait();
@@ -177,6 +181,7 @@ TEST_CASE("safety: beyond the limit a minute sending pauses, and what was held g
 
 TEST_CASE("safety: in detect mode there is nothing to pause") {
   TestBed bed;
+  bed.safety = "{}";
   bed.more = "mode: detect\n";
   misconfigured(bed).produce(users(0, 300));
   const auto daemon = bed.daemon();

@@ -36,12 +36,14 @@ class TestBed {
   std::string schema;
   std::string group;   // of a start whose environment does not name another as UNIQD_TEST_GROUP
   std::string folder;  // in the build folder; stays, for the logs
-  std::map<std::string, std::string> source;     // more keys under `source`, as YAML
-  std::map<std::string, std::string> readmodel;  // and under `readmodel`
-  std::map<std::string, std::string> commands;   // and under `commands`
-  std::string more;                              // more YAML, at the top level
+  std::map<std::string, std::string> source;          // more keys under `source`, as YAML
+  std::map<std::string, std::string> readmodel;       // and under `readmodel`
+  std::map<std::string, std::string> commands;        // and under `commands`
+  std::string safety = "{ max_violation_share: 1 }";  // the load of most tests is mostly duplicates
+  std::string more;                                   // more YAML, at the top level
   std::string normalize = "[trim, nfkc, casefold]";
   std::string email_pointer = "/email";
+  std::string token_file;  // of the admin port; "": none
 
   // The configuration file for all of it.
   [[nodiscard]] std::string config() const;

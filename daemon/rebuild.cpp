@@ -1,0 +1,255 @@
+#include "daemon/rebuild.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+
+#include "readmodel/promise.hpp"
+
+namespace uniqd {
+namespace {
+
+constexpr std::size_t records_a_round = 10'000;
+// Nobody waits longer than this for a rebuild to come to its end.
+constexpr std::chrono::milliseconds holds_at_most{3000};
+
+Position* find(std::vector<Position>& positions, Partition partition) {
+  const auto found = std::ranges::find(positions, partition, &Position::partition);
+  return found == positions.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+bool Comparison::is_equal() const {
+  return std::ranges::all_of(std::array{&claims, &entities, &compensations}, [](const auto* one) {
+    return one->only_old + one->only_new + one->changed == 0;
+  });
+}
+
+Rebuild::Rebuild(Seams seams, const ConstraintSet& constraints, Decoder decoder, Policy policy,
+                 RebuildOptions options, const std::vector<Position>& from,
+                 std::vector<Position> ends)
+    : seams_(std::move(seams)),
+      constraints_(constraints),
+      decoder_(std::move(decoder)),
+      policy_(std::move(policy)),
+      options_(std::move(options)),
+      from_(from),
+      ends_(std::move(ends)),
+      reader_(seams_.open, from),
+      known_(constraints) {
+  policy_.strongest_allowed = [this](CompensationId cause) {
+    return seams_.store.strongest_allowed(cause);
+  };
+}
+
+bool Rebuild::step() {
+  if (!has_begun_) begin();
+  switch (progress_.phase) {
+    case Phase::folding:
+      fold_next();
+      break;
+    case Phase::loading:
+      load();
+      break;
+    case Phase::following:
+      follow_next();
+      break;
+    case Phase::comparing:
+      comparison_ = seams_.store.compare();
+      progress_.phase = Phase::following;
+      if (options_.verifies) {
+        prospect_ = seams_.store.prospect();
+        progress_.phase = Phase::done;
+      } else {
+        aim_at(Goal::near);
+      }
+      break;
+    case Phase::swapping:
+      swap();
+      break;
+    case Phase::done:
+      break;
+  }
+  return progress_.phase != Phase::done;
+}
+
+void Rebuild::swap() {
+  if (const auto prospect = seams_.store.swap()) {
+    prospect_ = *prospect;
+    progress_.phase = Phase::done;
+    return;
+  }
+  goal_ = Goal::near;
+  progress_.phase = Phase::following;
+  aim_at(Goal::near);
+}
+
+void Rebuild::begin() {
+  has_begun_ = true;
+  const InUse in_use = options_.is_anew ? InUse{} : seams_.store.look(0);
+  has_history_ = !in_use.history.empty();
+  if (in_use.positions.empty()) reader_.read_to(ends_, {});
+  aim(in_use);
+  for (const Position& end : ends_) {
+    const auto first = std::ranges::find(from_, end.partition, &Position::partition);
+    const bool is_known = first != from_.end() && first->next_offset;
+    progress_.records_total += static_cast<std::uint64_t>(
+        end.next_offset.value_or(Offset{}).value - (is_known ? first->next_offset->value : 0));
+  }
+}
+
+// Where the generation in use knows nothing, the ends stay the aim.
+void Rebuild::aim(const InUse& in_use) {
+  if (options_.is_anew) return;
+  std::vector<Position> targets;
+  for (const Position& position : in_use.positions) {
+    if (!position.next_offset) continue;
+    targets.push_back(position);
+    Position* end = find(ends_, position.partition);
+    if (end && (!end->next_offset || *end->next_offset < *position.next_offset)) *end = position;
+  }
+  reader_.read_to(targets, has_history_ ? in_use.history : std::vector<HistoryStep>{});
+}
+
+bool Rebuild::read() {
+  reader_.next(records_a_round, batch_);
+  progress_.trouble = batch_.trouble;
+  progress_.records += batch_.records.size();
+  decode();
+  return batch_.is_at_target;
+}
+
+void Rebuild::decode() {
+  events_.clear();
+  bad_events_.clear();
+  for (const Record& record : batch_.records) {
+    if (!batch_.is_again && seams_.store.is_passed_over({record.partition, record.offset})) {
+      continue;
+    }
+    Decoded decoded = decoder_.decode(record);
+    if (auto* event = std::get_if<Event>(&decoded)) {
+      events_.push_back(std::move(*event));
+    } else if (auto* bad = std::get_if<BadEvent>(&decoded)) {
+      bad_events_.push_back(std::move(*bad));
+    }
+  }
+  bad_count_ += bad_events_.size();
+}
+
+// -------------------------------------------------------------------------------------- in memory
+
+void Rebuild::fold_next() {
+  const bool is_at_target = read();
+  note_order();
+  process_batch(
+      events_, policy_, seams_.clock.now_ms(), [](Loaded&) {}, known_, counts_);
+  std::ranges::move(bad_events_, std::back_inserter(known_bad_));
+  if (batch_.then) {
+    known_.compensations.intervene(batch_.then->compensation,
+                                   batch_.then->kind == HistoryStep::Kind::retry
+                                       ? Intervention::retry
+                                       : Intervention::dismiss);
+  }
+  if (is_at_target || options_.is_memory_full()) progress_.phase = Phase::loading;
+}
+
+void Rebuild::note_order() {
+  if (has_history_) return;
+  for (const Record& record : batch_.records) {
+    if (order_.empty() || order_.back().partition != record.partition) {
+      order_.push_back({0, HistoryStep::Kind::applied, record.partition, {}, {}});
+    }
+    order_.back().offset = record.offset.next();
+  }
+}
+
+void Rebuild::load() {
+  const std::vector<Advance> moved = advances();
+  seams_.store.load(known_, known_bad_, moved, order_);
+  for (const Advance& advance : moved) stored_.push_back({advance.partition, advance.next});
+  known_bad_ = {};
+  order_ = {};
+  progress_.phase = Phase::following;
+  aim_at(Goal::pinned);
+}
+
+// --------------------------------------------------------------------------------- batch by batch
+
+void Rebuild::aim_at(Goal goal) {
+  if (goal_ == Goal::held && goal != Goal::held) seams_.store.release();
+  goal_ = goal;
+  const std::int64_t from = reader_.next_ordinal();
+  switch (goal) {
+    case Goal::pinned:
+      return aim(seams_.store.pin(from));
+    case Goal::near:
+      return aim(seams_.store.look(from));
+    case Goal::held:
+      held_at_ = seams_.clock.steady();
+      return aim(seams_.store.hold(from));
+  }
+}
+
+void Rebuild::follow_next() {
+  const bool is_at_target = read();
+  fold_into_tables();
+  if (batch_.then) {
+    seams_.store.intervene(batch_.then->compensation, batch_.then->kind == HistoryStep::Kind::retry
+                                                          ? Intervention::retry
+                                                          : Intervention::dismiss);
+  }
+  if (is_at_target) return reached();
+  const bool holds_too_long =
+      goal_ == Goal::held && seams_.clock.steady() - held_at_ > holds_at_most;
+  if (holds_too_long) aim_at(Goal::near);
+}
+
+void Rebuild::reached() {
+  switch (goal_) {
+    case Goal::pinned:
+      progress_.phase = Phase::comparing;
+      return;
+    case Goal::near:
+      return aim_at(Goal::held);
+    case Goal::held:
+      progress_.phase = Phase::swapping;
+      return;
+  }
+}
+
+std::vector<Advance> Rebuild::advances() const {
+  std::vector<Advance> advances;
+  for (const Position& now : reader_.positions()) {
+    if (!now.next_offset) continue;
+    const auto stored = std::ranges::find(stored_, now.partition, &Position::partition);
+    const auto before = stored == stored_.end() ? std::nullopt : stored->next_offset;
+    if (before == now.next_offset) continue;
+    advances.push_back({now.partition, before,
+                        reader_.first(now.partition).value_or(*now.next_offset), *now.next_offset});
+  }
+  return advances;
+}
+
+void Rebuild::fold_into_tables() {
+  const auto moved = advances();
+  if (moved.empty() && events_.empty()) return;
+  Ledger& ledger = seams_.store.ledger();
+  Loaded loaded(constraints_);
+  promise(ledger.begin(moved, events_, loaded), "nobody else writes to the next generation");
+  process_batch(
+      events_, policy_, seams_.clock.now_ms(),
+      [&](Loaded& partial) { ledger.load_missing(partial); }, loaded, counts_);
+  ledger.commit_transaction(
+      {loaded.model.changes(), loaded.compensations.changes(), std::move(bad_events_)});
+  for (const Advance& advance : moved) {
+    if (Position* stored = find(stored_, advance.partition)) {
+      stored->next_offset = advance.next;
+    } else {
+      stored_.push_back({advance.partition, advance.next});
+    }
+  }
+}
+
+}  // namespace uniqd
