@@ -5,7 +5,6 @@
 
 #include "config/checks.hpp"
 #include "config/interpolate.hpp"
-#include "config/not_yet_supported.hpp"
 #include "config/secrets.hpp"
 #include "config/words.hpp"
 
@@ -19,11 +18,7 @@ YAML::Node flow(YAML::Node node) {
   return node;
 }
 
-// Leaves out what a file may not say yet, and that it says nothing of it.
-void put(YAML::Node& map, std::string_view section, std::string_view name,
-         const std::string& value) {
-  const std::string key = fmt::format("{}.{}", section, name);
-  if (not_yet_supported(key, value.empty() ? "any" : value)) return;
+void put(YAML::Node& map, std::string_view name, const std::string& value) {
   map[std::string{name}] = escape_dollars(value);
 }
 
@@ -49,21 +44,21 @@ void put_kafka(YAML::Node& map, const KafkaProperties& properties,
 
 YAML::Node print(const Source& source) {
   YAML::Node map = new_map();
-  if (!source.stream.empty()) put(map, "source", "stream", source.stream);
-  put(map, "source", "topic", source.topic);
-  put(map, "source", "brokers", source.brokers);
-  put(map, "source", "group", source.group);
-  put(map, "source", "start", word(source.start));
-  put(map, "source", "sequence", source.sequence);
-  put(map, "source", "envelope", word(source.envelope));
+  if (!source.stream.empty()) put(map, "stream", source.stream);
+  put(map, "topic", source.topic);
+  put(map, "brokers", source.brokers);
+  put(map, "group", source.group);
+  put(map, "start", word(source.start));
+  put(map, "sequence", source.sequence);
+  put(map, "envelope", word(source.envelope));
   const bool plain_in_use =
       source.envelope == SourceEnvelope::plain || source.envelope == SourceEnvelope::automatic;
   if (plain_in_use) {
     YAML::Node plain = new_map();
-    put(plain, "source.plain", "type", source.plain.type);
-    put(plain, "source.plain", "id", source.plain.id);
-    put(plain, "source.plain", "time", source.plain.time);
-    put(plain, "source.plain", "data", source.plain.data);
+    put(plain, "type", source.plain.type);
+    put(plain, "id", source.plain.id);
+    put(plain, "time", source.plain.time);
+    put(plain, "data", source.plain.data);
     map["plain"] = flow(plain);
   }
   put_kafka(map, source.kafka, source.kafka_files);
@@ -72,8 +67,8 @@ YAML::Node print(const Source& source) {
 
 YAML::Node print(const Commands& commands) {
   YAML::Node map = new_map();
-  put(map, "commands", "topic", commands.topic);
-  put(map, "commands", "envelope", word(commands.envelope));
+  put(map, "topic", commands.topic);
+  put(map, "envelope", word(commands.envelope));
   put_kafka(map, commands.kafka, commands.kafka_files);
   return map;
 }
@@ -81,14 +76,14 @@ YAML::Node print(const Commands& commands) {
 YAML::Node print(const ReadModel& readmodel) {
   YAML::Node map = new_map();
   if (readmodel.postgres_file.empty()) {
-    put(map, "readmodel", "postgres", readmodel.postgres);
+    put(map, "postgres", readmodel.postgres);
   } else {
-    put(map, "readmodel", "postgres_file", readmodel.postgres_file);
+    put(map, "postgres_file", readmodel.postgres_file);
   }
-  put(map, "readmodel", "schema", readmodel.schema);
-  put(map, "readmodel", "values", word(readmodel.values));
+  put(map, "schema", readmodel.schema);
+  put(map, "values", word(readmodel.values));
   if (!readmodel.values_key_file.empty()) {
-    put(map, "readmodel", "values_key_file", readmodel.values_key_file);
+    put(map, "values_key_file", readmodel.values_key_file);
   }
   return map;
 }
@@ -146,33 +141,33 @@ YAML::Node print(const Constraint& constraint) {
 
 YAML::Node print(const Compensation& compensation) {
   YAML::Node map = new_map();
-  put(map, "compensation", "deadline", duration_text(compensation.deadline));
-  put(map, "compensation", "attempts", fmt::to_string(compensation.attempts));
-  put(map, "compensation", "backoff", fmt::to_string(compensation.backoff));
+  put(map, "deadline", duration_text(compensation.deadline));
+  put(map, "attempts", fmt::to_string(compensation.attempts));
+  put(map, "backoff", fmt::to_string(compensation.backoff));
   return map;
 }
 
 YAML::Node print(const Safety& safety) {
   YAML::Node map = new_map();
-  put(map, "safety", "max_violation_share", fmt::to_string(safety.max_violation_share));
-  put(map, "safety", "max_commands_per_minute", fmt::to_string(safety.max_commands_per_minute));
+  put(map, "max_violation_share", fmt::to_string(safety.max_violation_share));
+  put(map, "max_commands_per_minute", fmt::to_string(safety.max_commands_per_minute));
   return map;
 }
 
 YAML::Node print(const Admin& admin) {
   const bool ipv6 = admin.host.find(':') != std::string::npos;
   YAML::Node map = new_map();
-  put(map, "admin", "listen",
+  put(map, "listen",
       ipv6 ? fmt::format("[{}]:{}", admin.host, admin.port)
            : fmt::format("{}:{}", admin.host, admin.port));
-  put(map, "admin", "token_file", admin.token_file);
+  put(map, "token_file", admin.token_file);
   return map;
 }
 
 YAML::Node print(const Log& log) {
   YAML::Node map = new_map();
-  put(map, "log", "level", word(log.level));
-  put(map, "log", "format", word(log.format));
+  put(map, "level", word(log.level));
+  put(map, "format", word(log.format));
   return map;
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "config/kafka_properties.hpp"
-#include "config/not_yet_supported.hpp"
 #include "config/read_word.hpp"
 #include "config/secrets.hpp"
 
@@ -124,7 +123,9 @@ void read_source(MapReader map, Source& source) {
   read_text(map, "brokers", source.brokers, check_brokers);
   read_text(map, "group", source.group, check_not_empty);
   read_word(map, "start", source.start);
-  read_text(map, "sequence", source.sequence);
+  read_text(map, "sequence", source.sequence, [](std::string_view name, std::string_view value) {
+    return value.empty() ? std::nullopt : check_pointer_or_header(name, value);
+  });
   read_word(map, "envelope", source.envelope);
   read_plain(map, source);
   if (map.has("kafka")) read_kafka(map.map("kafka"), false, source.kafka, source.kafka_files);

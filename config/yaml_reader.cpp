@@ -6,7 +6,6 @@
 #include <charconv>
 
 #include "config/interpolate.hpp"
-#include "config/not_yet_supported.hpp"
 
 namespace uniqd::settings {
 namespace {
@@ -57,12 +56,6 @@ void read_any_number(MapReader& map, std::string_view name, Number& out, Number 
   map.reading().fail(
       *text, {fmt::format("is not a {} in the allowed range", kind),
               fmt::format("{} to {}", low, high), fmt::format("write e.g. {}: {}", name, out)});
-}
-
-// Those of `values` that the daemon supports under `key`.
-std::vector<std::string> supported(std::string_view key, std::vector<std::string> values) {
-  std::erase_if(values, [&](const auto& value) { return not_yet_supported(key, value); });
-  return values;
 }
 
 }  // namespace
@@ -150,12 +143,7 @@ std::optional<Text> MapReader::scalar(const YAML::Node& node, Place place) {
     reading_->fail(place, *complaint);
     return std::nullopt;
   }
-  Text text{std::move(place), std::get<std::string>(std::move(value))};
-  if (auto remedy = not_yet_supported(text.place.key, text.value)) {
-    reading_->fail(text, {"is not yet supported", "", *std::move(remedy)});
-    return std::nullopt;
-  }
-  return text;
+  return Text{std::move(place), std::get<std::string>(std::move(value))};
 }
 
 std::optional<Text> MapReader::text(std::string_view name) {
@@ -260,9 +248,8 @@ std::optional<std::size_t> read_choice(MapReader& map, std::string_view name,
   const auto found = std::find(allowed.begin(), allowed.end(), text->value);
   if (found != allowed.end()) return static_cast<std::size_t>(found - allowed.begin());
 
-  const std::vector<std::string> choices = supported(text->place.key, allowed);
-  const std::string near = nearest_name(text->value, choices);
-  map.reading().fail(*text, {"is not one of the allowed values", joined(choices),
+  const std::string near = nearest_name(text->value, allowed);
+  map.reading().fail(*text, {"is not one of the allowed values", joined(allowed),
                              fmt::format("write e.g. {}: {}", name, near.empty() ? usual : near)});
   return std::nullopt;
 }

@@ -9,7 +9,6 @@
 #include "config/interpolate.hpp"
 #include "config/kafka_properties.hpp"
 #include "config/load_settings.hpp"
-#include "config/not_yet_supported.hpp"
 #include "config/print_settings.hpp"
 #include "config/secrets.hpp"
 #include "config/words.hpp"
@@ -441,11 +440,6 @@ TEST_CASE("configuration: numbers and their ranges") {
   for (const char* bad : {"1.5", "ten", "", "1 ", "-1", "0x1", "99999999999"}) {
     CHECK_MESSAGE(!read(fmt::format("whole: \"{}\"", bad), whole, share).empty(), bad);
   }
-}
-
-TEST_CASE("configuration: the table of what is to come matches parts, not beginnings") {
-  CHECK(not_yet_supported("on_bad_event", "halt").has_value());
-  CHECK_FALSE(not_yet_supported("on_bad_event", "park").has_value());
 }
 
 }  // namespace

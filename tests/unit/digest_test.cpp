@@ -83,6 +83,34 @@ TEST_CASE("a compensation's id is a UUID of version 5") {
   }
 }
 
+TEST_CASE("the digest of a record tells key, payload and time apart, and null from empty") {
+  Record record;
+  record.key = "k";
+  record.payload = "p";
+  record.timestamp_ms = 1;
+  const RecordDigest same = record_digest(record);
+  CHECK(record_digest(record) == same);
+  record.offset = Offset{9};  // its place is not part of it
+  CHECK(record_digest(record) == same);
+  const auto differs = [&](auto change) {
+    Record other = record;
+    change(other);
+    return record_digest(other) != same;
+  };
+  CHECK(differs([](Record& other) { other.key = "K"; }));
+  CHECK(differs([](Record& other) { other.payload = "P"; }));
+  CHECK(differs([](Record& other) { other.timestamp_ms = 2; }));
+  CHECK(differs([](Record& other) {
+    other.key = "kp";
+    other.payload = "";
+  }));
+  Record null;
+  null.key = "";
+  Record empty = null;
+  empty.payload = "";
+  CHECK(record_digest(null) != record_digest(empty));
+}
+
 TEST_CASE("what is no UUID is not read as one") {
   std::array<std::uint8_t, 16> bytes{};
   CHECK(parse_uuid("4d741a27-b2cb-50fe-a9da-27d65c902e70", bytes));
