@@ -1,6 +1,9 @@
 #include "daemon/admin_api.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
@@ -9,10 +12,12 @@
 #include <vector>
 
 #include "commands/compensation_queries.hpp"
+#include "commands/safety_store.hpp"
 #include "daemon/assembly.hpp"
 #include "daemon/explain.hpp"
 #include "daemon/lookup.hpp"
 #include "daemon/open_read_model.hpp"
+#include "daemon/resume.hpp"
 #include "readmodel/overview.hpp"
 #include "readmodel/schema.hpp"
 
@@ -52,6 +57,22 @@ bool is_question(const Json& asked) {
          std::ranges::none_of(asked["fields"],
                               [](const Json& value) { return value.is_structured(); }) &&
          (!asked.contains("entity") || !asked["entity"].is_structured());
+}
+
+constexpr std::size_t limit_max = 1000;
+
+// "" asks for all; nothing where a word is no state.
+std::optional<std::vector<std::optional<CompensationState>>> read_states(const std::string& text) {
+  std::vector<std::optional<CompensationState>> states;
+  if (text.empty()) return std::vector{std::optional<CompensationState>{}};
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const auto state = compensation_state(text.substr(begin, end - begin));
+    if (!state) return std::nullopt;
+    states.emplace_back(state);
+    begin = end + 1;
+  }
+  return states;
 }
 
 }  // namespace
@@ -109,20 +130,60 @@ Answer AdminApi::entity(const std::string& name) {
   });
 }
 
-Answer AdminApi::compensations(const std::string& state) {
+Answer AdminApi::compensations(const std::string& states, const std::string& limit) {
   CompensationFilter filter;
-  filter.state = compensation_state(state);
-  if (!state.empty() && !filter.state) {
+  if (!limit.empty()) {
+    const auto [end, error] =
+        std::from_chars(limit.data(), limit.data() + limit.size(), filter.limit);
+    if (error != std::errc{} || end != limit.data() + limit.size() || filter.limit < 1 ||
+        filter.limit > limit_max) {
+      return refuse(400, "BadRequest", "limit is a number from 1 to 1000");
+    }
+  }
+  const auto wanted = read_states(states);
+  if (!wanted) {
     return refuse(400, "BadRequest",
                   "state is one of pending, sent, confirmed, resolved, overdue, open, detected, "
-                  "dismissed");
+                  "dismissed, or several of them with commas between");
   }
   return with_read_model([&](Opened& opened) {
     Json list = Json::array();
-    for (const auto& record : read_compensations(opened.session, filter)) {
-      list.push_back(compensation_json(settings_.source.topic, record));
+    for (const auto& state : *wanted) {
+      filter.state = state;
+      for (const auto& record : read_compensations(opened.session, filter)) {
+        list.push_back(compensation_json(settings_.source.topic, record));
+      }
     }
     return answer(200, {{"compensations", std::move(list)}});
+  });
+}
+
+Answer AdminApi::intervene(const std::string& id, Intervention intervention) {
+  CompensationFilter filter;
+  filter.id.emplace();
+  if (!parse_uuid(id, filter.id->bytes)) {
+    return refuse(400, "BadRequest", "a compensation's id is a UUID; /api/v1/compensations has it");
+  }
+  return with_read_model([&](Opened& opened) {
+    const auto result =
+        uniqd::intervene(opened.session, settings_.readmodel.schema, *filter.id, intervention);
+    const auto known = read_compensations(opened.session, filter);
+    if (known.empty()) return refuse(404, "NotFound", result.text);
+    if (!result.is_done) return refuse(409, "NotAllowed", result.text);
+    spdlog::info("over HTTP: compensation {} is {}", id, result.text);
+    return answer(200, {{"id", id},
+                        {"result", result.text},
+                        {"compensation", compensation_json(settings_.source.topic, known[0])}});
+  });
+}
+
+Answer AdminApi::resume() {
+  return with_read_model([&](Opened& opened) {
+    const Resumed resumed = resume_sending(opened.session, settings_.readmodel.schema);
+    if (resumed.was_paused) {
+      spdlog::warn("over HTTP: sending goes on, {} messages were held", resumed.messages_held);
+    }
+    return answer(200, resumed_json(resumed));
   });
 }
 

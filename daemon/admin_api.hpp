@@ -1,11 +1,12 @@
 #pragma once
-// admin_api.hpp - the questions of /api/v1 that the read model answers.
+// admin_api.hpp - what /api/v1 asks of the read model, and the little it may change.
 
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 
+#include "commands/compensation_queries.hpp"
 #include "config/settings.hpp"
 #include "readmodel/pg_session.hpp"
 #include "readmodel/rules.hpp"
@@ -28,11 +29,18 @@ class AdminApi {
   Answer claims(const std::map<std::string, std::string>& parameters);
   // 404 for an entity that was never heard of.
   Answer entity(const std::string& name);
-  // `state` empty: all; the latest first, at most 1,000.
-  Answer compensations(const std::string& state);
+  // `states` empty: all; else one or several, with commas. The latest first, at most `limit` (1 to
+  // 1,000; empty: 1,000) of each state asked for.
+  Answer compensations(const std::string& states, const std::string& limit);
   // {"fields":{"email":".."},"entity":".."}: would these values violate? 409 with the violation, or
   // 200. The entity may be left out; its own values are no conflict.
   Answer check(const std::string& body);
+
+  // What changes something; who may is not asked here. 400 for what is no id, 404 for one that is
+  // not known, 409 where the compensation's state does not allow it.
+  Answer intervene(const std::string& id, Intervention intervention);
+  // Ends a safety pause; 200 also where there is none.
+  Answer resume();
 
  private:
   struct Opened {

@@ -1,5 +1,5 @@
 #pragma once
-// admin_server.hpp - the HTTP side: livez, readyz, metrics, status. Read only.
+// admin_server.hpp - the HTTP side: livez, readyz, metrics, the API and the operator's page.
 
 #include <atomic>
 #include <chrono>
@@ -31,6 +31,10 @@ class Heartbeat {
 // All metrics in Prometheus' text format. Pure.
 [[nodiscard]] std::string render_metrics(const TelemetrySnapshot& snapshot,
                                          const std::optional<Overview>& overview);
+
+// Whether `authorization` shows the token (`Bearer TOKEN`); takes as long for every wrong one of
+// the same length. Never without a token. Pure.
+[[nodiscard]] bool shows_token(const std::string& authorization, const std::string& token);
 
 // Serves on a thread of its own from construction to destruction.
 class AdminServer {
