@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "daemon/assembly.hpp"
+#include "daemon/crash_points.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/failure_policy.hpp"
 #include "daemon/kafka_source.hpp"
@@ -155,11 +156,13 @@ class Run {
   void work(Rebuild& rebuild) {
     Progress bar("events");
     Patience patience;
+    const Probe probe = make_crash_probe();
     auto tell_at = Clock::now();
     while (rebuild.step()) {
       if (stop_.is_set()) throw Stopped();
       const auto& state = rebuild.progress();
       const std::string phase = phase_name(state.phase);
+      probe("rebuild_" + phase);
       bar.show(state.records, state.records_total, state.trouble.empty() ? phase : state.trouble);
       patience.note(state.trouble);
       memory_mib_ = resident_mib();
@@ -169,6 +172,7 @@ class Run {
       told_ = state.phase;
       store_->tell(phase, state.records, state.records_total);
     }
+    probe("rebuild_done");
     bar.finish(rebuild.progress().records);
   }
 
