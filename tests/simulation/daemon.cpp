@@ -33,8 +33,9 @@ Action make_action(Deed deed) {
   return {ActionKind::send, command_type, command_reason};
 }
 
-Policy make_policy(const std::vector<Oracle::Rule>& rules) {
+Policy make_policy(const std::vector<Oracle::Rule>& rules, double max_violation_share) {
   Policy policy;
+  policy.max_violation_share = max_violation_share;
   for (const Oracle::Rule& rule : rules) {
     policy.by_constraint.push_back({make_action(rule.on_claim), make_action(rule.on_change)});
   }
@@ -52,7 +53,7 @@ Daemon::Daemon(World& world)
       publisher_(world.commands_, world.faults_, world.is_broker_down_,
                  [this](const Command& command) { examine(command); }),
       loop_({source_, ledger_, world.clock_, gate_, telemetry_}, world.constraints_,
-            make_decoder(world.constraints_), make_policy(world.rules_),
+            make_decoder(world.constraints_), make_policy(world.rules_, world.max_violation_share_),
             {1 + world.dice_.below(40), std::size_t{1} << 20, std::chrono::milliseconds(0)},
             probe()),
       relay_(outbox_, publisher_, source_topic, CommandEnvelope::cloudevents_binary,

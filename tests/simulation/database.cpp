@@ -62,6 +62,13 @@ void Database::mark_overdue(const std::vector<CompensationId>& ids) {
   state_.store.mark_overdue(ids);
 }
 
+void Database::resume() {
+  settle();
+  remember();
+  state_.store.safety = {};
+  state_.oracle.resume();
+}
+
 bool Database::rewind() {
   if (past_.empty()) return false;
   in_doubt_.reset();

@@ -53,6 +53,8 @@ class Database {
   void settle();
   void mark_sent(const std::vector<CompensationId>& ids, std::int64_t now_ms);
   void mark_overdue(const std::vector<CompensationId>& ids);
+  // A person lets sending go on.
+  void resume();
 
   // Back to a committed state of the past; false where there is none.
   bool rewind();

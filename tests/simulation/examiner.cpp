@@ -57,6 +57,8 @@ void Examiner::examine_state(const DatabaseState& state) {
   for (const BadEvent& bad : store.dead_letters) {
     dead_letters.emplace_back(to_number(bad.partition), bad.offset.value);
   }
+  require(store.safety.is_paused == state.oracle.is_paused,
+          "sending is paused where too many violate, and only there");
   require(dead_letters == state.oracle.dead_letters, "exactly the bad records are dead letters");
 }
 
@@ -118,6 +120,7 @@ void Examiner::examine_command(const Command& command, const DatabaseState& stat
                                std::optional<Offset> end_at_start) {
   const std::string event_id = header(command, "ce_causationid");
   const Oracle::Compensation& known = judged(state.oracle, command.key, event_id, command.id);
+  require(!state.store.safety.is_paused, "nothing is sent while sending is paused");
   require(known.state == "open", "what has ended is not sent");
   require(known.deed >= Deed::alert, "what is for a person or for nobody is not sent");
   const int attempt = std::stoi(header(command, "ce_attempt"));

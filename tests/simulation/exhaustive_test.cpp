@@ -93,7 +93,9 @@ class Teller {
         policy_(policy_of(rules_)),
         maker_(constraints_) {}
 
-  [[nodiscard]] Node root() const { return {{{}, {}, Oracle(rules_)}, Loaded(constraints_), {}}; }
+  [[nodiscard]] Node root() const {
+    return {{{}, {}, {}, Oracle(rules_)}, Loaded(constraints_), {}};
+  }
 
   // Changes `node`; false where the event changed nothing that is stored. Throws Complaint.
   bool tell(Node& node, const Spoken& spoken) {

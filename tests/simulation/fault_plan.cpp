@@ -52,6 +52,7 @@ constexpr std::array<std::string_view, fault_count> names{
     "offset_hole",
     "end_beyond_last_record",
     "value_promoted",
+    "sending_paused",
 };
 
 }  // namespace

@@ -65,6 +65,7 @@ enum class Fault : std::uint8_t {
   offset_hole,
   end_beyond_last_record,
   value_promoted,
+  sending_paused,
   count
 };
 

@@ -151,6 +151,14 @@ add_mutant(rewind_goes_unnoticed FILE daemon/loop.cpp
   FROM [[if (seams_.gate.take_distrust() && is_synchronised_) lose_footing();]]
   TO [[(void)seams_.gate.take_distrust();]])
 
+# The breaker.
+add_mutant(never_pauses FILE commands/breaker.cpp
+  FROM [[if (!change.window.exceeds(max_violation_share)) continue;]]
+  TO [[continue;]])
+add_mutant(pauses_are_not_kept FILE daemon/loop.cpp
+  FROM [[outcome.safety = judge_safety(]]
+  TO [[(void)judge_safety(]])
+
 # The way of a command.
 add_mutant(sends_while_catching_up FILE daemon/loop.cpp
   FROM [[if (known.caught_up) open.push_back(partition);]]

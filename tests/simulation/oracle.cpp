@@ -48,6 +48,21 @@ void Oracle::fold(const Told& told) {
   promote(freed, told);
 }
 
+void Oracle::resume() {
+  claiming.clear();
+  is_paused = false;
+}
+
+void Oracle::claim(bool violates) {
+  if (is_paused || max_violation_share >= 1) return;
+  claiming.push_back(violates);
+  const std::size_t last = std::min<std::size_t>(claiming.size(), 1000);
+  const auto violations =
+      std::count(claiming.end() - static_cast<std::ptrdiff_t>(last), claiming.end(), true);
+  const auto judged = static_cast<double>(std::max<std::size_t>(last, 100));
+  is_paused = static_cast<double>(violations) > max_violation_share * judged;
+}
+
 void Oracle::fold_values(const Told& told) {
   if (found_violating_.contains(told.user + "/" + told.event_id)) return;
   const bool is_present = users.contains(told.user);
@@ -56,14 +71,17 @@ void Oracle::fold_values(const Told& told) {
   User& user = users[told.user];
   for (const auto& [field, value] : told.fields) user.fields[field] = value;
 
+  bool is_other = false;
   std::vector<Violation> violations;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
     const auto value = wanted(rule, user);
     if (value == wanted(rule, before)) continue;
     user.since[rule] = ++time_;
+    is_other = true;
     const auto other = value ? owner(rule, *value) : std::nullopt;
     if (other && *other != told.user) violations.push_back({rule, *value, *other, told.event_id});
   }
+  if (is_other) claim(is_somebody_told(told, violations));
   if (!violations.empty()) return violate(told, user, violations);
 
   const bool takes_all = user.open && !is_contested(told.user, user);
@@ -78,6 +96,13 @@ void Oracle::fold_values(const Told& told) {
   }
   if (takes_all) end(user, "resolved", told);
   promote(freed, told);
+}
+
+bool Oracle::is_somebody_told(const Told& told, const std::vector<Violation>& violations) const {
+  return std::ranges::any_of(violations, [&](const Violation& violation) {
+    const Rule& rule = rules[violation.rule];
+    return (told.kind == Told::Kind::claim ? rule.on_claim : rule.on_change) >= Deed::alert;
+  });
 }
 
 void Oracle::violate(const Told& told, User& user, const std::vector<Violation>& violations) {

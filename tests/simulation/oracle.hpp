@@ -55,15 +55,22 @@ class Oracle {
     std::size_t decided = 0;  // how many were decided before
   };
 
-  explicit Oracle(std::vector<Rule> all) : rules(std::move(all)) {}
+  // `share`: of claiming events that may violate before sending pauses; 1: any.
+  explicit Oracle(std::vector<Rule> all, double share = 1)
+      : rules(std::move(all)), max_violation_share(share) {}
 
   void fold(const Told& told);
+  // A person ends a pause.
+  void resume();
 
   std::vector<Rule> rules;
   std::map<std::string, User> users;
   std::map<std::string, Compensation> compensations;  // by user and event id
   std::vector<std::pair<std::int32_t, std::int64_t>> dead_letters;
   std::uint64_t promotions = 0;
+  double max_violation_share;
+  std::vector<bool> claiming;  // each since the last resume: does it violate, so that one is told?
+  bool is_paused = false;
 
  private:
   using Values = std::vector<std::pair<std::size_t, std::string>>;  // by rule
@@ -74,6 +81,9 @@ class Oracle {
   [[nodiscard]] std::optional<std::string> first_waiting(std::size_t rule,
                                                          const std::string& value) const;
   void fold_values(const Told& told);
+  void claim(bool violates);
+  [[nodiscard]] bool is_somebody_told(const Told& told,
+                                      const std::vector<Violation>& violations) const;
   void violate(const Told& told, User& user, const std::vector<Violation>& violations);
   void end(User& user, const char* state, const Told& told);
   void take_all(const std::string& name, const Told& told, Values& freed);

@@ -44,8 +44,9 @@ World::World(std::uint64_t seed, bool is_traced)
       faults_(dice_),
       rules_(choose_rules(dice_)),
       constraints_(make_constraints(rules_)),
+      max_violation_share_(dice_.once_in(4) ? 0.02 : 1),
       topic_(1 + dice_.below(3), dice_, faults_),
-      database_(Oracle(rules_), topic_, dice_),
+      database_(Oracle(rules_, max_violation_share_), topic_, dice_),
       users_(2 + dice_.below(6)),
       values_(1 + dice_.below(4)),
       group_(1 + dice_.below(3)),
@@ -77,6 +78,7 @@ void World::run() {
 
 void World::step() {
   clock_.advance(std::chrono::milliseconds(dice_.below(60)));
+  if (was_paused_ && dice_.once_in(25)) resume();
   const std::size_t number = dice_.below(daemons_.size());
   const std::size_t choice = dice_.below(100);
   if (choice < 22) {
@@ -121,6 +123,11 @@ void World::strike_database() {
   } else {
     database_.settle();
   }
+}
+
+void World::resume() {
+  note("a person lets sending go on");
+  database_.resume();
 }
 
 void World::produce() {
@@ -295,6 +302,9 @@ void World::step_relay(std::size_t number) {
 void World::examine() {
   if (database_.version() == examined_version_) return;
   examined_version_ = database_.version();
+  const bool is_paused = database_.state().store.safety.is_paused;
+  if (is_paused && !was_paused_) faults_.count(Fault::sending_paused);
+  was_paused_ = is_paused;
   examiner_.examine_state(database_.state());
 }
 
@@ -337,6 +347,7 @@ void World::settle() {
     for (std::size_t round = 0; !is_done(); ++round) {
       require(round < 300, promise);
       clock_.advance(std::chrono::seconds(1));
+      if (was_paused_) resume();
       for (std::size_t number = 0; number < daemons_.size(); ++number) {
         step_loop(number);
         step_relay(number);

@@ -46,6 +46,7 @@ class World {
   void rebalance();
   void tell_group(std::size_t number);
   void strike_database();
+  void resume();
   void step_loop(std::size_t number);
   void step_relay(std::size_t number);
   void restart(std::size_t number);
@@ -62,6 +63,7 @@ class World {
   FaultPlan faults_;
   std::vector<Oracle::Rule> rules_;
   ConstraintSet constraints_;
+  double max_violation_share_;
   Topic topic_;
   Database database_;
   CommandTopic commands_;
@@ -81,6 +83,7 @@ class World {
   std::deque<std::string> answers_;  // users to be deactivated
 
   std::uint64_t examined_version_ = 0;
+  bool was_paused_ = false;
   bool is_traced_;
   std::vector<std::string> trace_;
 };
