@@ -10,9 +10,9 @@
 #include "commands/safety_store.hpp"
 #include "config/print_settings.hpp"
 #include "daemon/assembly.hpp"
+#include "daemon/cli_support.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/explain.hpp"
-#include "daemon/failure_policy.hpp"
 #include "daemon/kafka_check.hpp"
 #include "daemon/lookup.hpp"
 #include "daemon/open_read_model.hpp"
@@ -25,36 +25,6 @@ namespace uniqd {
 namespace {
 
 constexpr int broker_answers_within_ms = 5000;
-
-int complain(const std::string& text, int exit_code) {
-  fmt::print(stderr, "uniqd: {}\n", text);
-  return exit_code;
-}
-
-int complain(const StoreFailure& failure) {
-  Reaction reaction = react_to_store_failure(failure.sqlstate());
-  if (const auto again = reaction.remedy.find(" Trying again."); again != std::string::npos) {
-    reaction.remedy.erase(again);
-  }
-  return complain(std::string(failure.what()) + ". " + reaction.remedy,
-                  reaction.halts ? exit_halted : exit_unreachable);
-}
-
-// Runs `work`, which may throw what the read model throws.
-template <class Work>
-int with_read_model(Work work) {
-  try {
-    return work();
-  } catch (const StoreFailure& failure) {
-    return complain(failure);
-  } catch (const FingerprintDiffers& differs) {
-    return complain(differs.what(), exit_bad_config);
-  } catch (const SchemaMissing& missing) {
-    return complain(missing.what(), exit_halted);
-  } catch (const SchemaTooNew& newer) {
-    return complain(newer.what(), exit_halted);
-  }
-}
 
 void say(bool is_good, const std::string& text) {
   fmt::print("{} {}\n", is_good ? "ok     " : "problem", text);

@@ -8,6 +8,7 @@
 #include "commands/breaker.hpp"
 #include "commands/compensation.hpp"
 #include "readmodel/claims.hpp"
+#include "readmodel/dead_letter.hpp"
 #include "readmodel/event.hpp"
 #include "readmodel/position.hpp"
 #include "readmodel/store_failure.hpp"
@@ -20,6 +21,7 @@ struct Outcome {
   Compensations::Changes compensations;
   std::vector<BadEvent> bad_events;
   std::optional<SafetyChange> safety{};
+  std::optional<Retried> retried{};  // by a person, whose batch this is then
 };
 
 // What the ledger knows of a batch's entities, values and events before the batch.

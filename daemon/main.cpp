@@ -19,6 +19,7 @@
 #include "daemon/no_core_dump.hpp"
 #include "daemon/run_audit.hpp"
 #include "daemon/run_daemon.hpp"
+#include "daemon/run_deadletters.hpp"
 #include "daemon/run_rebuild.hpp"
 #include "daemon/version.hpp"
 
@@ -35,6 +36,7 @@ struct Arguments {
   std::string entity;
   std::string state;
   std::string id;
+  std::int64_t letter = 0;
   std::uint64_t memory_max_mib = 4096;
   std::vector<std::string> values;
   RebuildArguments rebuild;
@@ -124,6 +126,34 @@ void add_compensation_commands(CLI::App& app, Arguments& given, Work& chosen) {
   });
 }
 
+void add_deadletter_commands(CLI::App& app, Arguments& given, Work& chosen) {
+  CLI::App* group = app.add_subcommand("deadletters", "records that are no events, and what to do");
+  group->require_subcommand(1);
+  auto* list = add_command(
+      *group, "list", "the latest first", given,
+      [&](const Settings& settings) {
+        return run_deadletters_list(settings, given.state, given.json);
+      },
+      chosen);
+  list->add_option("--state", given.state, "only those in this state: open, retried, dropped");
+  list->add_flag("--json", given.json, "answer as JSON");
+
+  const auto add_one = [&](const char* name, const char* help, Work work) {
+    auto* command = add_command(*group, name, help, given, std::move(work), chosen);
+    command->add_option("id", given.letter, "the dead letter's id")->required();
+    command->add_flag("--json", given.json, "answer as JSON");
+  };
+  add_one("show", "one of them, and what its record would be today", [&](const Settings& settings) {
+    return run_deadletters_show(settings, given.letter, given.json);
+  });
+  add_one("retry", "judge it as the event that it is today", [&](const Settings& settings) {
+    return run_deadletters_retry(settings, given.letter, given.json);
+  });
+  add_one("drop", "let it be: nothing is done about it", [&](const Settings& settings) {
+    return run_deadletters_drop(settings, given.letter, given.json);
+  });
+}
+
 int run(int argc, char** argv) {
   CLI::App app{
       "uniqd - enforces uniqueness across aggregates, after the fact and without locks.\n"
@@ -204,6 +234,7 @@ int run(int argc, char** argv) {
   explain->add_flag("--json", given.json, "answer as JSON");
 
   add_compensation_commands(app, given, chosen);
+  add_deadletter_commands(app, given, chosen);
   add_command(app, "migrate", "create or upgrade the schema", given, run_migrate, chosen);
 
   try {

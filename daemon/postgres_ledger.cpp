@@ -5,6 +5,7 @@
 #include "commands/compensation_store.hpp"
 #include "commands/safety_store.hpp"
 #include "readmodel/claim_store.hpp"
+#include "readmodel/dead_letter_store.hpp"
 #include "readmodel/position_store.hpp"
 
 namespace uniqd {
@@ -99,10 +100,11 @@ void PostgresLedger::commit_transaction(const Outcome& outcome) {
     save_compensations(session, topic_, outcome.compensations);
     save_dead_letters(session, topic_, outcome.bad_events);
     if (outcome.safety) save_safety(session, *outcome.safety);
+    if (outcome.retried) save_retried(session, topic_, *outcome.retried);
     probe_("after_outbox_written");
     // Also fails where the transaction has been aborted, whose COMMIT would not. No time limit
     // during COMMIT: a COMMIT that was cancelled reports success (PostgreSQL, syncrep.c).
-    session.run(outcome.compensations.empty()
+    session.run(outcome.compensations.empty() && !outcome.retried
                     ? "SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = off"
                     : "SET LOCAL statement_timeout = 0");
     session.commit_transaction();

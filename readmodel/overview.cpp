@@ -60,7 +60,8 @@ Overview read_overview(PgSession& session, const std::string& topic) {
   if (!oldest[0][0].is_null()) {
     overview.oldest_open_compensation_seconds = oldest[0][0].as<double>();
   }
-  overview.dead_letters = session.run("SELECT count(*) FROM dead_letters")[0][0].as<std::int64_t>();
+  overview.dead_letters =
+      session.run("SELECT count(*) FROM dead_letters WHERE ended IS NULL")[0][0].as<std::int64_t>();
   overview.paused = read_pause(session);
   overview.messages_due =
       session.run("SELECT count(*) FROM compensations WHERE due_at <= now()")[0][0]
