@@ -97,11 +97,13 @@ PgSession::PgSession(const PgTarget& target) {
 #pragma GCC diagnostic pop
 #endif
   // Sequential scans are never right for the batch statements, whatever the planner thinks of a
-  // young table's statistics.
+  // young table's statistics. Compiling is never worth its time for them either, and a sequential
+  // scan that cannot be avoided looks dear enough for it.
   run("SET search_path = \"" + target.schema +
       "\"; SET statement_timeout = '30s'; SET lock_timeout = '10s';"
       " SET idle_in_transaction_session_timeout = '30s'; SET client_min_messages = 'warning';"
-      " SET timezone = 'UTC'; SET bytea_output = 'hex'; SET enable_seqscan = off;");
+      " SET timezone = 'UTC'; SET bytea_output = 'hex'; SET enable_seqscan = off;"
+      " SET jit = off;");
 }
 
 void PgSession::rethrow_as_store_failure() {
