@@ -30,8 +30,13 @@ void save_safety(PgSession& session, const SafetyChange& change) {
               change.pause);
 }
 
-void begin_safety_rules(PgSession& session, const std::string& rules) {
+void begin_safety_rules(PgSession& session, const std::string& schema, const std::string& rules) {
+  const auto known = session.run("SELECT rules FROM safety");
+  if (!known.empty() && known[0][0].c_str() == rules) return;
+  session.begin();
+  take_lock(session, PgLock::batch, schema);
   session.run(update_rules, rules);
+  session.commit_transaction();
 }
 
 Resumed resume_sending(PgSession& session, const std::string& schema) {

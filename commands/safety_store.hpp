@@ -16,8 +16,8 @@ void save_safety(PgSession& session, const SafetyChange& change);
 
 // Says under which rules events are judged from now on, in any text. Where they are others than
 // before, the window begins anew, so that a mistake in new ones is not hidden behind the good
-// events of the old. A pause stays. Throws StoreFailure.
-void begin_safety_rules(PgSession& session, const std::string& rules);
+// events of the old; that takes its turn among the batches. A pause stays. Throws StoreFailure.
+void begin_safety_rules(PgSession& session, const std::string& schema, const std::string& rules);
 
 struct Resumed {
   bool was_paused = false;

@@ -98,7 +98,7 @@ class Daemon {
       try {
         PgSession session(make_pg_target(settings_));
         value_key = open_read_model(session, settings_, constraints_, migrates_);
-        begin_safety_rules(session, make_safety_rules(settings_));
+        begin_safety_rules(session, settings_.readmodel.schema, make_safety_rules(settings_));
         if (const auto pause = read_pause(session)) log_pause(pause->reason);
         telemetry_.set_trouble(Organ::store, {});
         return std::nullopt;
@@ -144,7 +144,8 @@ class Daemon {
     KafkaSource source(std::move(options), log_kafka);
     KafkaPublisher publisher(make_publisher_options(settings_), log_kafka);
     PostgresLedger ledger(make_pg_target(settings_), settings_.source.topic, constraints_,
-                          make_value_form(settings_) == ValueForm::plain, probe_);
+                          make_value_form(settings_) == ValueForm::plain, probe_,
+                          fingerprint(constraints_, make_value_form(settings_), value_key));
     Loop loop({source, ledger, clock_, gate_, telemetry_}, constraints_,
               Decoder(make_decoder_options(settings_, constraints_, value_key), constraints_),
               make_policy(settings_), poll_limits, probe_, make_on_bad_event(settings_));

@@ -218,6 +218,13 @@ TEST_CASE("configuration: loopback has several names, and an empty token file is
   }
 }
 
+TEST_CASE("configuration: with a token the admin port may be reached from other machines") {
+  const Admin admin = load("admin: { listen: \"0.0.0.0:8480\", token_file: /run/key }").admin;
+  CHECK_EQ(admin.host, "0.0.0.0");
+  CHECK_EQ(admin.token, "0123456789abcdef");
+  CHECK_EQ(admin.token_file, "/run/key");
+}
+
 TEST_CASE("configuration: the shipped file is sound and says what the documentation says") {
   const Settings settings = sound(load_settings_file(shipped_path, no_environment()));
   CHECK_EQ(settings.source.stream, "$ce-users");
