@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <ranges>
 #include <span>
 #include <stdexcept>
 #include <thread>
 #include <utility>
 
+#include "daemon/kafka_record.hpp"
 #include "readmodel/digest.hpp"
 
 namespace uniqd {
@@ -21,6 +23,10 @@ constexpr std::int64_t not_fetched = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t from_the_oldest = -1;  // every offset is greater
 constexpr milliseconds ask_again_after{1000};
 constexpr milliseconds verify_after{100};
+// After a partition's leader has said that there is no such topic, librdkafka 2.0.2 is silent, asks
+// again after fetch.error.backoff.ms, 500 unless configured, and goes on at the same offset.
+constexpr milliseconds silence{300};
+constexpr std::chrono::seconds witness_answers_within{5};
 constexpr int notice = 5;  // as syslog has it
 
 const KafkaProperties& defaults() {
@@ -59,25 +65,20 @@ KafkaPartitions make_list(std::size_t size) {
   return KafkaPartitions{rd_kafka_topic_partition_list_new(static_cast<int>(size))};
 }
 
+std::string another_topic_text(const std::string& where, Offset offset) {
+  return fmt::format(
+      "{}: the record at offset {} is not the one that was applied last. The topic was deleted and "
+      "created again, or other records were restored into it, so the read model does not fit it. "
+      "Restore the topic as it was, or run `uniqd rebuild` to start anew from what it holds",
+      where, offset.value);
+}
+
 bool is_record(const rd_kafka_message_t& message) {
   return message.err == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 std::string_view bytes(const void* data, std::size_t size) {
   return {static_cast<const char*>(data), size};
-}
-
-// Without its headers.
-Record view(const rd_kafka_message_t& message) {
-  Record record;
-  record.partition = Partition{message.partition};
-  record.offset = Offset{message.offset};
-  auto kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-  const auto timestamp_ms = rd_kafka_message_timestamp(&message, &kind);
-  if (kind != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE) record.timestamp_ms = timestamp_ms;
-  if (message.key != nullptr) record.key = bytes(message.key, message.key_len);
-  if (message.payload != nullptr) record.payload = bytes(message.payload, message.len);
-  return record;
 }
 
 }  // namespace
@@ -265,7 +266,7 @@ void KafkaSource::poll(const PollLimits& limits, Poll& poll) {
   }
   verify_cluster();
   note_client_errors();
-  hand_out(limits, poll);
+  if (is_same_topic(limits.wait)) hand_out(limits, poll);
   report_trouble(poll);
 }
 
@@ -305,9 +306,11 @@ void KafkaSource::take(std::size_t count, int wait_ms) {
   batch_.resize(std::max(batch_.size(), count));
   const auto taken =
       rd_kafka_consume_batch_queue(consumer_->queue.get(), wait_ms, batch_.data(), count);
+  const auto now = Clock::now();
   for (ssize_t i = 0; i < taken; ++i) {
     KafkaMessage message{batch_[static_cast<std::size_t>(i)]};
     const bool is_of_partition = message->rkt != nullptr && message->partition >= 0;
+    if (is_record(*message)) note_arrival(*message, now);
     if (is_record(*message) || is_of_partition) {
       inbox_.push_back(std::move(message));
     } else {
@@ -342,6 +345,63 @@ void KafkaSource::hand_out(const PollLimits& limits, Poll& poll) {
     inbox_.pop_front();
   }
   view_headers(poll);
+  for (const Record& record : poll.records | std::views::reverse) {
+    const auto index = static_cast<std::size_t>(to_number(record.partition));
+    if (index >= seen_.size() || seen_[index].is_current) continue;
+    seen_[index].anchor = Anchor{record.offset, record_digest(record)};
+    seen_[index].is_current = true;
+  }
+  for (Seen& seen : seen_) seen.is_current = false;
+}
+
+// A record that comes after a silence may be of another topic of the same name.
+void KafkaSource::note_arrival(const rd_kafka_message_t& message, Clock::time_point now) {
+  const auto index = static_cast<std::size_t>(message.partition);
+  if (index >= seen_.size()) return;
+  Seen& seen = seen_[index];
+  if (seen.anchor && now - seen.arrived_at > silence) {
+    if (questions_.empty()) asked_at_ = now;
+    questions_.emplace(Partition{message.partition}, *seen.anchor);
+  }
+  seen.arrived_at = now;
+}
+
+// Nothing is handed out until it is known; then nothing, too, where the answer is no.
+bool KafkaSource::is_same_topic(milliseconds wait) {
+  if (questions_.empty()) return true;
+  if (!witness_) witness_ = make_witness();
+  const auto answer = witness_->ask(questions_, wait);
+  const auto where =
+      fmt::format("topic \"{}\" partition {}", options_.topic, to_number(answer.partition));
+  switch (answer.kind) {
+    case TopicWitness::Answer::Kind::waiting:
+      if (Clock::now() - asked_at_ > witness_answers_within) {
+        note(
+            Until::reported,
+            fmt::format("topic \"{}\": the last record applied cannot be read again, so whether it "
+                        "is still the same topic is not known; trying on",
+                        options_.topic));
+      }
+      return false;
+    case TopicWitness::Answer::Kind::same:
+      break;
+    case TopicWitness::Answer::Kind::removed:
+      doubt(fmt::format("{}: the last record applied is not there any more; asking for its range",
+                        where));
+      break;
+    case TopicWitness::Answer::Kind::other:
+      halt(another_topic_text(where, questions_.at(answer.partition).offset));
+      break;
+  }
+  questions_.clear();
+  return true;
+}
+
+std::unique_ptr<TopicWitness> KafkaSource::make_witness() const {
+  KafkaSourceOptions options = options_;
+  options.properties["queued.min.messages"] = "1";
+  options.properties["max.partition.fetch.bytes"] = "65536";
+  return std::make_unique<TopicWitness>(make_source_conf(options), options.topic);
 }
 
 bool KafkaSource::add_record(const rd_kafka_message_t& message, Poll& poll) {
@@ -349,7 +409,7 @@ bool KafkaSource::add_record(const rd_kafka_message_t& message, Poll& poll) {
   if (index >= expected_.size() || message.offset < expected_[index]) return false;
   expected_[index] = message.offset + 1;
 
-  const Record record = view(message);
+  const Record record = record_view(message);
   poll.records.push_back(record);
 
   rd_kafka_headers_t* headers = nullptr;
@@ -417,12 +477,8 @@ bool KafkaSource::is_anchored(const rd_kafka_message_t& message) {
     }
     return true;
   }
-  if (record_digest(view(message)) == anchor.digest) return true;
-  halt(fmt::format(
-      "{}: the record at offset {} is not the one that was applied last. The topic was deleted and "
-      "created again, or other records were restored into it, so the read model does not fit it. "
-      "Restore the topic as it was, or run `uniqd rebuild` to start anew from what it holds",
-      where, anchor.offset.value));
+  if (record_digest(record_view(message)) == anchor.digest) return true;
+  halt(another_topic_text(where, anchor.offset));
   return false;
 }
 
@@ -436,6 +492,7 @@ void KafkaSource::halt(std::string text) {
 void KafkaSource::pause() {
   expected_.clear();  // which drops what was read
   anchors_.clear();
+  seen_.clear();
   wanted_.clear();
   assign(make_list(0).get());
 }
@@ -482,6 +539,9 @@ void KafkaSource::forget_what_was_read() noexcept {
   expected_.clear();
   anchors_.clear();
   wanted_.clear();
+  seen_.clear();
+  questions_.clear();
+  if (witness_) witness_->forget();
 }
 
 // ------------------------------------------------------------------------------------- positions
@@ -553,6 +613,10 @@ std::vector<PartitionEnd> KafkaSource::try_to_fetch(Clock::time_point deadline) 
   wanted_.clear();
   expected_ = std::move(expected);
   anchors_ = std::move(anchors);
+  if (!options_.reads_alone) {
+    seen_.resize(anchors_.size());
+    for (std::size_t i = 0; i < seen_.size(); ++i) seen_[i] = {anchors_[i], Clock::now()};
+  }
   assign(list.get());
   return ends;
 }

@@ -13,6 +13,7 @@
 
 #include "commands/kafka_handles.hpp"
 #include "daemon/record_source.hpp"
+#include "daemon/topic_witness.hpp"
 
 namespace uniqd {
 
@@ -49,6 +50,10 @@ struct KafkaSourceOptions {
 // doubtful meanwhile (the topic was missing, an offset out of range) is reported as an assignment
 // of the same partitions, which is answered by fetch_from() as any other. An anchor that retention
 // or compaction has removed compares with nothing: that is said in the log, and reading goes on.
+//
+// A topic can also be replaced so fast that librdkafka just goes on in the new one. So the first
+// record after a silence of a partition is handed out only when the one before it was read again,
+// beside, and was the same: some milliseconds.
 //
 // With start=latest, the end as it was when fetch_from() was called is where reading begins; if it
 // cannot be learned then, polling goes on asking and nothing is read before it is known.
@@ -98,6 +103,9 @@ class KafkaSource final : public RecordSource {
   [[nodiscard]] bool add_record(const rd_kafka_message_t& message, Poll& poll);
   void add_end(const rd_kafka_message_t& message, Poll& poll);
   [[nodiscard]] bool is_anchored(const rd_kafka_message_t& message);
+  void note_arrival(const rd_kafka_message_t& message, Clock::time_point now);
+  [[nodiscard]] bool is_same_topic(std::chrono::milliseconds wait);
+  [[nodiscard]] std::unique_ptr<TopicWitness> make_witness() const;
   void verify_cluster();
   void pause();
   void doubt(std::string text);
@@ -138,7 +146,18 @@ class KafkaSource final : public RecordSource {
   std::vector<std::int64_t> expected_;
   // By partition number: what must still be compared before anything is handed out.
   std::vector<std::optional<Anchor>> anchors_;
-  std::vector<Position> wanted_;  // fetch_from() could not begin with these yet
+  // By partition number: what was handed out last, or is known to be still there; and when a record
+  // came last. Empty with reads_alone.
+  struct Seen {
+    std::optional<Anchor> anchor;
+    Clock::time_point arrived_at;
+    bool is_current = false;  // the anchor is of this poll
+  };
+  std::vector<Seen> seen_;
+  TopicWitness::Questions questions_;  // what must be answered before more is handed out
+  Clock::time_point asked_at_{};
+  std::unique_ptr<TopicWitness> witness_;  // made when it is first needed
+  std::vector<Position> wanted_;           // fetch_from() could not begin with these yet
   std::vector<Partition> assigned_;
   // When the same partitions are reported as assigned once more, as it is doubtful what they are.
   std::optional<Clock::time_point> assign_again_at_;

@@ -134,7 +134,7 @@ TEST_CASE("a topic that was deleted and created again halts, also where the posi
 
 TEST_CASE("a topic that is deleted and created again under a running daemon halts it") {
   if (lacks_kafka()) return;
-  for (const bool is_noticed : {true}) {
+  for (const bool is_noticed : {true, false}) {
     CAPTURE(is_noticed);
     TestBed bed;
     const auto daemon = bed.daemon();
