@@ -42,6 +42,11 @@ class MockCluster {
     rd_kafka_mock_topic_set_error(cluster_, topic.c_str(), error);
   }
 
+  void set_down(bool is_down) {
+    const auto set = is_down ? rd_kafka_mock_broker_set_down : rd_kafka_mock_broker_set_up;
+    REQUIRE(set(cluster_, 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+
   // The next `count` requests of this kind are answered with this error.
   void answer(std::int16_t request, rd_kafka_resp_err_t error, std::size_t count) {
     const std::vector<rd_kafka_resp_err_t> errors(count, error);
@@ -162,6 +167,48 @@ TEST_CASE("an instance fenced by another with its group.instance.id halts") {
   });
   CHECK_MESSAGE(contains(listener.poll.failure->text, "group.instance.id"),
                 listener.poll.failure->text);
+}
+
+TEST_CASE("brokers that turn out to be of another cluster halt, also while it runs") {
+  MockCluster first("events");
+  MockCluster second("events");
+  second.set_down(true);
+  std::vector<std::string> told;
+  bool does_answer = false;
+  KafkaSourceOptions options{
+      first.brokers() + "," + second.brokers(), "group", "events", KafkaStart::earliest, {}};
+  // As the read model does, which is away at first.
+  options.keep_cluster = [&](const std::string& cluster) -> std::optional<std::string> {
+    told.push_back(cluster);
+    return does_answer ? std::optional(told.front()) : std::nullopt;
+  };
+  KafkaSource source{options, {}};
+  Poll poll;
+  const auto await = [&](auto is_so) {
+    const auto deadline = Clock::now() + 60s;
+    do {
+      REQUIRE(Clock::now() < deadline);
+      source.poll({}, poll);
+      if (poll.assigned && !poll.assigned->empty()) (void)source.fetch_from({{Partition{0}, {}}});
+    } while (!is_so());
+  };
+  await([&] { return told.size() >= 3; });
+  REQUIRE(poll.failure);
+  CHECK_MESSAGE(contains(poll.failure->text, "the read model does not answer"), poll.failure->text);
+  does_answer = true;
+  await([&] { return !poll.ends.empty(); });
+  const auto questions = told.size();
+  await([&] { return !poll.failure; });
+  CHECK(told.size() == questions);
+
+  second.set_down(false);
+  first.set_down(true);
+  await([&] { return poll.failure && poll.failure->trouble == SourceTrouble::halted; });
+  CHECK(told.back() != told.front());
+  CHECK_MESSAGE(contains(poll.failure->text, "are of Kafka cluster " + told.back() +
+                                                 ", but the read model was filled from cluster " +
+                                                 told.front()),
+                poll.failure->text);
 }
 
 }  // namespace

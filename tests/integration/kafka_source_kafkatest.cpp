@@ -501,6 +501,57 @@ TEST_CASE("a topic deleted and created again halts where the position is beyond 
   CHECK(reader.records.size() == 20);
 }
 
+// However fast that was: nothing of the new topic is handed out.
+TEST_CASE("a topic replaced under a reader that has noticed nothing halts it") {
+  if (lacks_kafka()) return;
+  KafkaAdmin admin;
+  const auto topic = unique_name("source");
+  admin.create_topic(topic, 2);
+  admin.produce(topic, numbered(3, 0, 0));
+  admin.produce(topic, numbered(3, 0, 1));
+  Reader reader{options_for(topic)};
+  REQUIRE(reader.await_assignment(2));
+  (void)reader.source.fetch_from({at(0), at(1)});
+  REQUIRE(reader.poll_until([&] { return reader.records.size() == 6; }));
+  admin.delete_topic(topic);
+  admin.create_topic(topic, 2);
+  admin.produce(topic, numbered(8, 0, 0));
+  admin.produce(topic, numbered(8, 0, 1));
+  REQUIRE(reader.poll_until([&] {
+    if (reader.last.assigned && !reader.assigned->empty()) {
+      (void)reader.source.fetch_from({at(0, 3), at(1, 3)});
+    }
+    return reader.last.failure && reader.last.failure->trouble == SourceTrouble::halted;
+  }));
+  CHECK(reader.records.size() == 6);
+  CHECK_MESSAGE(contains(reader.last.failure->text, "the record at offset 2 is not the one"),
+                reader.last.failure->text);
+}
+
+TEST_CASE("a record after a silence is handed out at once, as the one before it is the same") {
+  KafkaAdmin admin;
+  const auto topic = unique_name("source");
+  admin.create_topic(topic);
+  admin.produce(topic, numbered(3));
+  Reader reader{options_for(topic)};
+  REQUIRE(reader.await_assignment(1));
+  (void)reader.source.fetch_from({at(0)});
+  REQUIRE(reader.poll_until([&] { return reader.ends[0] == 3; }));
+  for (int i = 3; i < 8; ++i) {
+    const auto silent_until = Clock::now() + 400ms;
+    while (Clock::now() < silent_until) reader.poll({1000, 1 << 20, 20ms});
+    admin.produce(topic, numbered(1, i));
+    const auto produced = Clock::now();
+    const auto count = reader.records.size() + 1;
+    REQUIRE(reader.poll_until([&] { return reader.records.size() == count; }));
+    const auto took =
+        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - produced);
+    CHECK(took < 1s);
+  }
+  CHECK(listed(reader.offsets()) == listed(range(0, 8)));
+  CHECK(reader.failures.empty());
+}
+
 TEST_CASE("brokers that cannot be reached are named, with the reason") {
   KafkaSourceOptions options{"127.0.0.1:1", "group", "topic", KafkaStart::earliest, {}};
   const auto started = Clock::now();
