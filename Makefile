@@ -19,7 +19,7 @@ PACKAGES := build-essential cmake ninja-build ccache pkg-config git ca-certifica
 # The compiler cache stays inside too, unless you have one.
 export CCACHE_DIR ?= $(CURDIR)/build/ccache
 
-.PHONY: help packages build demo test services services-stop format format-check tidy sanitize clean
+.PHONY: help packages build demo test bench services services-stop format format-check tidy sanitize clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,11 @@ demo: build ## show uniqd at work on private servers (KEEP=1 leaves them running
 
 test: build ## run all tiers of tests; the last line is the sum of them
 	@$(SERVICES) run -- tests/support/run_tests.sh $(BUILD) unit simulation integration robustness fuzz
+
+# Its own servers: it sets them up for the work, and yours may be in use.
+bench: PACKAGES += libbenchmark-dev valgrind
+bench: build ## measure uniqd: a table here, and build/bench.json (FULL=1: full sizes, for hours)
+	@$(SERVICES) run $(BUILD)/bench-services -- $(BUILD)/bench $(if $(FULL),--size full)
 
 services: packages ## start private PostgreSQL and Kafka; build/services.env says where they are
 	@$(SERVICES) start
