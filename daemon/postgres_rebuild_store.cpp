@@ -7,6 +7,7 @@
 
 #include "commands/compensation_queries.hpp"
 #include "commands/compensation_store.hpp"
+#include "readmodel/bulk_load.hpp"
 #include "readmodel/claim_store.hpp"
 #include "readmodel/history_store.hpp"
 #include "readmodel/position_store.hpp"
@@ -14,7 +15,6 @@
 namespace uniqd {
 namespace {
 
-constexpr std::size_t rows_a_part = 20'000;
 constexpr std::size_t compensations_a_part = 5'000;
 constexpr std::size_t examples_max = 20;
 
@@ -60,6 +60,7 @@ constexpr std::array replaced{"entities",      "claims",     "contenders", "valu
 constexpr const char* carry_over = R"sql(
 UPDATE {1}.compensations n SET
   decided_at = o.decided_at, attempts = o.attempts, attempts_before = o.attempts_before,
+  first_given_at = o.first_given_at,
   sent_at = o.sent_at, acknowledged_at = o.acknowledged_at,
   state = CASE WHEN n.state <> 'pending' THEN n.state
                WHEN o.state IN ('pending', 'sent', 'overdue') THEN o.state
@@ -341,9 +342,7 @@ InUse PostgresRebuildStore::look(std::int64_t from_ordinal) {
 void PostgresRebuildStore::load(Loaded& loaded, const std::vector<BadEvent>& bad_events,
                                 const std::vector<Advance>& advances,
                                 const std::vector<HistoryStep>& order) {
-  loaded.model.drain(rows_a_part, [&](const ModelChanges& part) {
-    in_transaction(next_, [&] { save_model(next_, part, constraints_, rules_.keeps_texts); });
-  });
+  bulk_load(next_target_, loaded.model, rules_.keeps_texts);
   loaded.compensations.drain(compensations_a_part, [&](const Compensations::Changes& part) {
     in_transaction(next_, [&] { save_compensations(next_, rules_.topic, part); });
   });

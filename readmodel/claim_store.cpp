@@ -122,19 +122,6 @@ void write_claims(PgSession& session, const PgStatement& statement, std::vector<
   session.run(statement, keys, constraints, owners);
 }
 
-// A text column cannot hold NUL; for people's eyes a picture of it will do.
-std::string without_nul(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\0') {
-      out += "\xE2\x90\x80";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 void write_texts(PgSession& session, const ModelChanges& changes) {
   if (!changes.entities_removed.empty()) {
     session.run(delete_texts, text_array(changes.entities_removed));
@@ -243,6 +230,25 @@ void load_causes(PgSession& session, const std::vector<Event>& events, Model& mo
   }
 }
 
+std::string without_nul(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\0') {
+      out += "\xE2\x90\x80";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+void add_claim_counts(PgSession& session, const ConstraintSet& constraints,
+                      const std::vector<std::int64_t>& deltas) {
+  for (std::size_t index = 0; index < deltas.size(); ++index) {
+    if (deltas[index] != 0) session.run(count_claims, constraints[index].name, deltas[index]);
+  }
+}
+
 void save_model(PgSession& session, const ModelChanges& changes, const ConstraintSet& constraints,
                 bool keeps_texts) {
   if (!changes.claims_removed.empty()) {
@@ -255,10 +261,7 @@ void save_model(PgSession& session, const ModelChanges& changes, const Constrain
   write_entities(session, update_entities, changes.entities_changed, constraints);
   write_claims(session, insert_claims, changes.claims_added);
   write_claims(session, update_claims, changes.claims_changed);
-  for (std::size_t index = 0; index < changes.claim_count_deltas.size(); ++index) {
-    const auto delta = changes.claim_count_deltas[index];
-    if (delta != 0) session.run(count_claims, constraints[index].name, delta);
-  }
+  add_claim_counts(session, constraints, changes.claim_count_deltas);
   write_contenders(session, delete_contenders, changes.contenders_removed);
   write_contenders(session, insert_contenders, changes.contenders_added);
   if (keeps_texts) write_texts(session, changes);

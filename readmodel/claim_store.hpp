@@ -31,6 +31,13 @@ void load_causes(PgSession& session, const std::vector<Event>& events, Model& mo
 void save_model(PgSession& session, const ModelChanges& changes, const ConstraintSet& constraints,
                 bool keeps_texts);
 
+// Adds to how many claims each constraint has; by constraint.
+void add_claim_counts(PgSession& session, const ConstraintSet& constraints,
+                      const std::vector<std::int64_t>& deltas);
+
+// A text column cannot hold NUL; for people's eyes a picture of it will do. Pure.
+[[nodiscard]] std::string without_nul(std::string_view text);
+
 void save_dead_letters(PgSession& session, const std::string& topic,
                        const std::vector<BadEvent>& bad_events);
 

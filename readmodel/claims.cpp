@@ -196,43 +196,28 @@ ModelChanges Model::changes() const {
   return changes;
 }
 
-void Model::drain(std::size_t count_max, const std::function<void(const ModelChanges&)>& take) {
-  ModelChanges part;
-  std::size_t count = 0;
-  const auto flush = [&](std::size_t more) {
-    if ((count += more) < count_max) return;
-    take(part);
-    part = {};
-    part.claim_count_deltas.resize(constraints_->size());
-    count = 0;
-  };
-  part.claim_count_deltas.resize(constraints_->size());
-  // Texts of entities that have left are left out, so they come while the entities are there.
-  for (auto& [place, text] : texts_) {
-    if (entity(place.first) == nullptr) continue;
-    part.texts.push_back({place.first, place.second, std::move(text)});
-    flush(1);
+void Model::drain_texts(const std::function<void(const ModelChanges::Text&)>& take) {
+  for (auto& [place, text] : std::exchange(texts_, {})) {
+    if (entity(place.first) != nullptr) take({place.first, place.second, std::move(text)});
   }
-  texts_.clear();
-  for (auto& [name, entity] : std::exchange(entities_, {})) {
-    if (!entity.known) continue;
-    part.entities_added.emplace_back(name, std::move(*entity.known));
-    flush(1);
+}
+
+void Model::drain_entities(const std::function<void(const std::string&, const Entity&)>& take) {
+  for (const auto& [name, entity] : std::exchange(entities_, {})) {
+    if (entity.known) take(name, *entity.known);
   }
-  for (auto& [key, claim] : std::exchange(claims_, {})) {
-    if (!claim.known) continue;
-    ++part.claim_count_deltas[claim.known->constraint];
-    part.claims_added.push_back(std::move(*claim.known));
-    flush(1);
+}
+
+void Model::drain_claims(const std::function<void(const Claim&)>& take) {
+  for (const auto& [key, claim] : std::exchange(claims_, {})) {
+    if (claim.known) take(*claim.known);
   }
-  for (auto& [key, contenders] : std::exchange(contenders_, {})) {
-    for (Contender& contender : contenders.known) {
-      part.contenders_added.emplace_back(key, std::move(contender.entity));
-    }
-    flush(contenders.known.size());
+}
+
+void Model::drain_contenders(const std::function<void(ClaimKey, const std::string&)>& take) {
+  for (const auto& [key, contenders] : std::exchange(contenders_, {})) {
+    for (const Contender& contender : contenders.known) take(key, contender.entity);
   }
-  causes_.clear();
-  take(part);
 }
 
 namespace {

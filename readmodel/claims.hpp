@@ -144,9 +144,13 @@ class Model {
 
   [[nodiscard]] ModelChanges changes() const;
 
-  // Hands over all that a complete model knows, in parts of about `count_max` rows, and forgets it
-  // as it goes. Between the parts the order of contenders is kept for each key.
-  void drain(std::size_t count_max, const std::function<void(const ModelChanges&)>& take);
+  // Hand over what a complete model knows, part by part, and forget it as they go; of each key the
+  // contenders in their order. Entities may be drained on another thread than claims and
+  // contenders, texts only while the entities are there.
+  void drain_texts(const std::function<void(const ModelChanges::Text&)>& take);
+  void drain_entities(const std::function<void(const std::string&, const Entity&)>& take);
+  void drain_claims(const std::function<void(const Claim&)>& take);
+  void drain_contenders(const std::function<void(ClaimKey, const std::string&)>& take);
 
  private:
   struct StringHash {

@@ -25,31 +25,6 @@ std::string quoted(const std::string& value) {
   return out + "'";
 }
 
-// The given connection string with a deadline for everything that it leaves open.
-std::string with_deadlines(const std::string& conninfo) {
-  std::map<std::string, std::string> values{{"application_name", "uniqd"},
-                                            {"connect_timeout", "5"},
-                                            {"keepalives_idle", "10"},
-                                            {"keepalives_interval", "5"},
-                                            {"keepalives_count", "3"},
-                                            {"tcp_user_timeout", "20000"},
-                                            {"target_session_attrs", "read-write"}};
-  char* error = nullptr;
-  PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), &error);
-  if (!options) {
-    const std::string text = error ? first_line(error) : "not a connection string";
-    PQfreemem(error);
-    throw StoreFailure("08001", "readmodel.postgres: " + text);
-  }
-  for (const PQconninfoOption* option = options; option->keyword; ++option) {
-    if (option->val) values[option->keyword] = option->val;
-  }
-  PQconninfoFree(options);
-  std::string text;
-  for (const auto& [keyword, value] : values) text += keyword + "=" + quoted(value) + " ";
-  return text;
-}
-
 // A failed login has no SQLSTATE in libpqxx; the server's sentence must do.
 std::string connect_sqlstate(const std::string& text) {
   const auto says = [&](const char* part) { return text.find(part) != std::string::npos; };
@@ -81,6 +56,30 @@ std::string sqlstate_of(const pqxx::sql_error& failure) {
 }
 
 }  // namespace
+
+std::string with_deadlines(const std::string& conninfo) {
+  std::map<std::string, std::string> values{{"application_name", "uniqd"},
+                                            {"connect_timeout", "5"},
+                                            {"keepalives_idle", "10"},
+                                            {"keepalives_interval", "5"},
+                                            {"keepalives_count", "3"},
+                                            {"tcp_user_timeout", "20000"},
+                                            {"target_session_attrs", "read-write"}};
+  char* error = nullptr;
+  PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), &error);
+  if (!options) {
+    const std::string text = error ? first_line(error) : "not a connection string";
+    PQfreemem(error);
+    throw StoreFailure("08001", "readmodel.postgres: " + text);
+  }
+  for (const PQconninfoOption* option = options; option->keyword; ++option) {
+    if (option->val) values[option->keyword] = option->val;
+  }
+  PQconninfoFree(options);
+  std::string text;
+  for (const auto& [keyword, value] : values) text += keyword + "=" + quoted(value) + " ";
+  return text;
+}
 
 PgSession::PgSession(const PgTarget& target) {
   const std::string conninfo = with_deadlines(target.conninfo);

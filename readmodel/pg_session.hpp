@@ -17,6 +17,9 @@ struct PgTarget {
   std::string schema;    // a plain identifier
 };
 
+// The given connection string with a deadline for everything that it leaves open.
+[[nodiscard]] std::string with_deadlines(const std::string& conninfo);
+
 // A prepared statement; both texts must outlive the session.
 struct PgStatement {
   const char* name;

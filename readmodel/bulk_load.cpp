@@ -1,0 +1,75 @@
+#include "readmodel/bulk_load.hpp"
+
+#include <future>
+
+#include "readmodel/claim_store.hpp"
+#include "readmodel/entity_codec.hpp"
+#include "readmodel/pg_copy.hpp"
+
+namespace uniqd {
+namespace {
+
+void copy_entities(const PgTarget& target, Model& model) {
+  PgCopy copy(target, "entities (entity, state, compensation)", 3);
+  model.drain_entities([&](const std::string& name, const Entity& entity) {
+    PgFields& row = copy.add_row();
+    row.add_bytes(name);
+    row.add_bytes(encode_entity(entity, model.constraints()));
+    if (entity.compensation) {
+      row.add_uuid(*entity.compensation);
+    } else {
+      row.add_null();
+    }
+  });
+  copy.finish();
+}
+
+std::vector<std::int64_t> copy_claims(const PgTarget& target, Model& model) {
+  std::vector<std::int64_t> counts(model.constraints().size());
+  PgCopy copy(target, "claims (key, constraint_id, owner)", 3);
+  model.drain_claims([&](const Claim& claim) {
+    PgFields& row = copy.add_row();
+    row.add_uuid(claim.key);
+    row.add_int2(static_cast<std::int16_t>(claim.constraint));
+    row.add_bytes(claim.owner);
+    ++counts[claim.constraint];
+  });
+  copy.finish();
+  return counts;
+}
+
+void copy_contenders(const PgTarget& target, Model& model) {
+  PgCopy copy(target, "contenders (key, entity)", 2);
+  model.drain_contenders([&](ClaimKey key, const std::string& entity) {
+    PgFields& row = copy.add_row();
+    row.add_uuid(key);
+    row.add_bytes(entity);
+  });
+  copy.finish();
+}
+
+void copy_texts(const PgTarget& target, Model& model) {
+  PgCopy copy(target, "value_texts (entity, slot, value)", 3);
+  model.drain_texts([&](const ModelChanges::Text& text) {
+    PgFields& row = copy.add_row();
+    row.add_bytes(text.entity);
+    row.add_int2(static_cast<std::int16_t>(text.slot));
+    row.add_bytes(without_nul(text.text));
+  });
+  copy.finish();
+}
+
+}  // namespace
+
+void bulk_load(const PgTarget& target, Model& model, bool keeps_texts) {
+  // Texts of entities that have left are left out, so they go while the entities are there.
+  if (keeps_texts) copy_texts(target, model);
+  auto entities = std::async(std::launch::async, [&] { copy_entities(target, model); });
+  const auto counts = copy_claims(target, model);
+  copy_contenders(target, model);
+  entities.get();
+  PgSession session(target);
+  add_claim_counts(session, model.constraints(), counts);
+}
+
+}  // namespace uniqd

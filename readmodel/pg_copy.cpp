@@ -1,0 +1,70 @@
+#include "readmodel/pg_copy.hpp"
+
+#include <string_view>
+
+namespace uniqd {
+namespace {
+
+constexpr std::size_t send_from_bytes = std::size_t{1} << 18;
+// PostgreSQL manual, COPY, "Binary Format": the signature, no flags, no extension.
+constexpr std::string_view header{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
+
+struct Clear {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using Result = std::unique_ptr<PGresult, Clear>;
+
+std::string first_line(const char* text) {
+  const std::string_view all = text;
+  return std::string(all.substr(0, all.find('\n')));
+}
+
+}  // namespace
+
+PgCopy::PgCopy(const PgTarget& target, const std::string& columns, std::int16_t column_count)
+    : connection_(PQconnectdb(with_deadlines(target.conninfo).c_str())),
+      column_count_(column_count) {
+  if (PQstatus(connection_.get()) != CONNECTION_OK) fail(nullptr);
+  const std::string begin = "SET search_path = \"" + target.schema +
+                            "\"; SET synchronous_commit = off; SET client_min_messages = 'warning'";
+  const Result set(PQexec(connection_.get(), begin.c_str()));
+  if (PQresultStatus(set.get()) != PGRES_COMMAND_OK) fail(set.get());
+  const Result copy(
+      PQexec(connection_.get(), ("COPY " + columns + " FROM STDIN (FORMAT binary)").c_str()));
+  if (PQresultStatus(copy.get()) != PGRES_COPY_IN) fail(copy.get());
+  if (PQputCopyData(connection_.get(), header.data(), static_cast<int>(header.size())) != 1) {
+    fail(nullptr);
+  }
+}
+
+PgFields& PgCopy::add_row() {
+  if (rows_.bytes().size() >= send_from_bytes) send();
+  rows_.append_int2(column_count_);
+  return rows_;
+}
+
+void PgCopy::send() {
+  const std::string& bytes = rows_.bytes();
+  if (PQputCopyData(connection_.get(), bytes.data(), static_cast<int>(bytes.size())) != 1) {
+    fail(nullptr);
+  }
+  rows_.clear();
+}
+
+void PgCopy::finish() {
+  rows_.append_int2(-1);
+  send();
+  if (PQputCopyEnd(connection_.get(), nullptr) != 1) fail(nullptr);
+  const Result result(PQgetResult(connection_.get()));
+  if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) fail(result.get());
+  connection_.reset();
+}
+
+void PgCopy::fail(const PGresult* result) const {
+  const char* sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
+  throw StoreFailure(
+      sqlstate ? sqlstate : "",
+      first_line(result ? PQresultErrorMessage(result) : PQerrorMessage(connection_.get())));
+}
+
+}  // namespace uniqd

@@ -1,0 +1,37 @@
+#pragma once
+// pg_copy.hpp - many rows into one table: COPY in binary form, on a connection of its own.
+
+#include <libpq-fe.h>
+
+#include <memory>
+#include <string>
+
+#include "readmodel/pg_fields.hpp"
+#include "readmodel/pg_session.hpp"
+
+namespace uniqd {
+
+// One COPY, which is one transaction. Thread safety: none. Everything throws StoreFailure.
+class PgCopy {
+ public:
+  // `columns`: the table and the columns that each row has, e.g. "claims (key, owner)".
+  PgCopy(const PgTarget& target, const std::string& columns, std::int16_t column_count);
+
+  // Begins a row, whose fields are then to be added, as many as there are columns.
+  PgFields& add_row();
+  // Nothing of it is there before, nor if it throws.
+  void finish();
+
+ private:
+  struct Close {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+  };
+  void send();
+  [[noreturn]] void fail(const PGresult* result) const;
+
+  std::unique_ptr<PGconn, Close> connection_;
+  std::int16_t column_count_;
+  PgFields rows_;
+};
+
+}  // namespace uniqd
