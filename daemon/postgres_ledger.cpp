@@ -1,5 +1,6 @@
 #include "daemon/postgres_ledger.hpp"
 
+#include <random>
 #include <utility>
 
 #include "commands/compensation_store.hpp"
@@ -11,6 +12,13 @@
 namespace uniqd {
 namespace {
 
+constexpr PgStatement find_any_key{
+    "find_any_key",
+    "SELECT EXISTS (SELECT FROM entities) OR EXISTS (SELECT FROM claims)"
+    " OR EXISTS (SELECT FROM violations)"};
+
+bool is_empty(PgSession& session) { return !session.run(find_any_key)[0][0].as<bool>(); }
+
 std::vector<std::string> names_of(const std::vector<Event>& events) {
   std::vector<std::string> names;
   names.reserve(events.size());
@@ -19,9 +27,26 @@ std::vector<std::string> names_of(const std::vector<Event>& events) {
 }
 
 void load_entities_with_compensations(PgSession& session, const std::vector<std::string>& names,
-                                      Loaded& loaded) {
-  load_entities(session, names, loaded.model);
+                                      const KnownKeys& known, Loaded& loaded) {
+  load_entities(session, names, known, loaded.model);
   load_compensations(session, names, loaded.model, loaded.compensations);
+}
+
+Writer random_writer() {
+  std::random_device random;
+  return Writer{static_cast<std::int64_t>(std::uint64_t{random()} << 32 | random())};
+}
+
+void remember(const Outcome& outcome, KnownKeys& known) {
+  known.remember(outcome.model);
+  for (const Compensation& opened : outcome.compensations.opened) {
+    for (const Violation& violation : opened.violations) known.remember_cause(violation.cause);
+  }
+  for (const auto& change : outcome.compensations.changed) {
+    for (const Violation& violation : change.now.violations) {
+      known.remember_cause(violation.cause);
+    }
+  }
 }
 
 }  // namespace
@@ -33,7 +58,8 @@ PostgresLedger::PostgresLedger(PgTarget target, std::string topic, const Constra
       constraints_(constraints),
       keeps_texts_(keeps_texts),
       probe_(std::move(probe)),
-      rules_(std::move(rules)) {}
+      rules_(std::move(rules)),
+      writer_(random_writer()) {}
 
 template <class Work>
 auto PostgresLedger::with_session(Work work) {
@@ -48,6 +74,8 @@ auto PostgresLedger::with_session(Work work) {
 
 std::vector<Position> PostgresLedger::positions(const std::vector<Partition>& partitions) {
   abandon();
+  known_.forget();
+  full_batches_ = 0;
   return with_session([&](PgSession& session) {
     auto locked = lock_positions(session, topic_, partitions);
     // A rebuild under other rules is noticed here, since it fences everyone.
@@ -66,34 +94,59 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
   return with_session([&](PgSession& session) {
     session.begin();
     take_lock(session, PgLock::batch, target_.schema);
-    if (!advance_positions(session, topic_, advances, generation_)) {
+    const auto before = advance_positions(session, topic_, advances, generation_, writer_);
+    if (!before) {
       session.roll_back();
       return false;
     }
     probe_("after_compare_and_set");
+    consider_knowledge(session, *before, events.size());
     loaded.model.set_partial();
     if (events.empty()) return true;
     loaded.safety = load_safety(session);
-    load_causes(session, events, loaded.model);
-    load_entities_with_compensations(session, names_of(events), loaded);
-    load_claims(session, keys_to_load(events, loaded.model), loaded.model);
+    load_causes(session, events, known_, loaded.model);
+    load_entities_with_compensations(session, names_of(events), known_, loaded);
+    load_claims(session, keys_to_load(events, loaded.model), known_, loaded.model);
     load_contenders(session, keys_that_may_become_free(events, loaded.model), loaded.model);
     return true;
   });
+}
+
+// Learning takes reading all of the tables once, so it is left until there is a backlog.
+void PostgresLedger::consider_knowledge(PgSession& session, Writer before, std::size_t events) {
+  full_batches_ = events >= learn_policy_.events_min ? full_batches_ + 1 : 0;
+  if (known_.is_active()) {
+    if (before != writer_) {
+      known_.forget();
+    } else {
+      (void)known_.is_ready();
+    }
+    return;
+  }
+  if (before != writer_ && full_batches_ > 1) {
+    full_batches_ = 1;  // somebody else writes too
+  }
+  if (full_batches_ == 0) return;
+  if (is_empty(session)) {
+    known_.begin_empty();
+  } else if (full_batches_ >= learn_policy_.batches_min) {
+    known_.begin_reading(target_);
+  }
 }
 
 void PostgresLedger::load_missing(Loaded& loaded) {
   with_session([&](PgSession& session) {
     const Missing missing = loaded.model.missing();
     load_entities_with_compensations(session, {missing.entities.begin(), missing.entities.end()},
-                                     loaded);
-    load_claims(session, {missing.claims.begin(), missing.claims.end()}, loaded.model);
+                                     known_, loaded);
+    load_claims(session, {missing.claims.begin(), missing.claims.end()}, known_, loaded.model);
     load_contenders(session, {missing.contended.begin(), missing.contended.end()}, loaded.model);
     loaded.reset();
   });
 }
 
 void PostgresLedger::commit_transaction(const Outcome& outcome) {
+  remember(outcome, known_);
   with_session([&](PgSession& session) {
     save_model(session, outcome.model, constraints_, keeps_texts_);
     probe_("after_model_written");

@@ -7,10 +7,18 @@
 
 #include "commands/relay.hpp"
 #include "daemon/ledger.hpp"
+#include "readmodel/known_keys.hpp"
 #include "readmodel/pg_session.hpp"
+#include "readmodel/position_store.hpp"
 #include "readmodel/schema.hpp"
 
 namespace uniqd {
+
+// When learning what the tables hold pays: after so many batches of so many events in a row.
+struct LearnPolicy {
+  std::size_t events_min = 500;
+  unsigned batches_min = 5;
+};
 
 // Connects at need. Batches of all instances that share the schema take turns by an advisory lock,
 // so the order between partitions is that of the commits. A transaction that opens or ends a
@@ -23,6 +31,9 @@ class PostgresLedger : public Ledger {
   PostgresLedger(PgTarget target, std::string topic, const ConstraintSet& constraints,
                  bool keeps_texts, Probe probe, Fingerprint rules = {});
 
+  // For tests, which have no backlog.
+  void set_learn_policy(LearnPolicy policy) { learn_policy_ = policy; }
+
   std::vector<Position> positions(const std::vector<Partition>& partitions) override;
   [[nodiscard]] bool begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
                            Loaded& loaded) override;
@@ -33,6 +44,9 @@ class PostgresLedger : public Ledger {
  private:
   template <class Work>
   auto with_session(Work work);
+  // Who wrote before, and how much comes now, say whether what is known can be relied on, and
+  // whether it is worth learning.
+  void consider_knowledge(PgSession& session, Writer before, std::size_t events);
 
   PgTarget target_;
   std::string topic_;
@@ -42,6 +56,10 @@ class PostgresLedger : public Ledger {
   Fingerprint rules_;
   std::unique_ptr<PgSession> session_;
   int generation_ = 1;  // as of the last positions()
+  Writer writer_;       // ourselves
+  KnownKeys known_;
+  LearnPolicy learn_policy_;
+  unsigned full_batches_ = 0;  // in a row
 };
 
 }  // namespace uniqd

@@ -351,7 +351,7 @@ void PostgresRebuildStore::load(Loaded& loaded, const std::vector<BadEvent>& bad
   if (!partitions.empty()) (void)ledger_.positions(partitions);
   in_transaction(next_, [&] {
     save_dead_letters(next_, rules_.topic, bad_events);
-    (void)advance_positions(next_, rules_.topic, advances, 1);
+    (void)advance_positions(next_, rules_.topic, advances, 1, Writer{});
     // The line that moving the positions wrote says less.
     next_.run("DELETE FROM history");
     PgArray order_partitions = PgArray::of_int4();

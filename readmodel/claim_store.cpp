@@ -154,10 +154,12 @@ bool can_violate(const Event& event) { return event.effect != Effect::release; }
 
 }  // namespace
 
-void load_entities(PgSession& session, std::vector<std::string> names, Model& model) {
+void load_entities(PgSession& session, std::vector<std::string> names, const KnownKeys& known,
+                   Model& model) {
+  for (const auto& name : names) model.load_no_entity(name);
+  std::erase_if(names, [&](const std::string& name) { return !known.may_have_entity(name); });
   if (names.empty()) return;
   sort_unique(names);
-  for (const auto& name : names) model.load_no_entity(name);
   for (const auto& row : session.run(select_entities, text_array(std::move(names)))) {
     auto entity = decode_entity(bytes_of(row[1]), model.constraints());
     if (!entity) throw StoreFailure("XX001", "an entity's state is not readable");
@@ -197,11 +199,13 @@ std::vector<ClaimKey> keys_that_may_become_free(const std::vector<Event>& events
   return keys;
 }
 
-void load_claims(PgSession& session, std::vector<ClaimKey> keys, Model& model) {
+void load_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
+                 Model& model) {
   std::erase_if(keys, [&](ClaimKey key) { return model.has_loaded_claim(key); });
+  for (const ClaimKey& key : keys) model.load_no_claim(key);
+  std::erase_if(keys, [&](ClaimKey key) { return !known.may_have_claim(key); });
   if (keys.empty()) return;
   sort_unique(keys);
-  for (const ClaimKey& key : keys) model.load_no_claim(key);
   for (const auto& row : session.run(select_claims, uuid_array(std::move(keys)))) {
     model.load_claim(
         {uuid_of<ClaimKey>(row[0]), static_cast<std::size_t>(row[1].as<int>()), row[2].c_str()});
@@ -219,10 +223,11 @@ void load_contenders(PgSession& session, std::vector<ClaimKey> keys, Model& mode
   for (const auto& [key, contenders] : by_key) model.load_contenders(key, contenders);
 }
 
-void load_causes(PgSession& session, const std::vector<Event>& events, Model& model) {
+void load_causes(PgSession& session, const std::vector<Event>& events, const KnownKeys& known,
+                 Model& model) {
   PgArray causes = PgArray::of_uuid();
   for (const Event& event : events) {
-    if (can_violate(event)) causes.add_uuid(event.cause);
+    if (can_violate(event) && known.may_have_cause(event.cause)) causes.add_uuid(event.cause);
   }
   if (causes.size() == 0) return;
   for (const auto& row : session.run(select_causes, causes)) {

@@ -10,21 +10,26 @@
 
 #include "readmodel/claims.hpp"
 #include "readmodel/event.hpp"
+#include "readmodel/known_keys.hpp"
 #include "readmodel/pg_session.hpp"
 
 namespace uniqd {
 
-// Those of the entities that are present, with the claims they own.
-void load_entities(PgSession& session, std::vector<std::string> names, Model& model);
+// Those of the entities that are present, with the claims they own. What `known` rules out is not
+// asked for, here and below.
+void load_entities(PgSession& session, std::vector<std::string> names, const KnownKeys& known,
+                   Model& model);
 
 // Who owns these keys.
-void load_claims(PgSession& session, std::vector<ClaimKey> keys, Model& model);
+void load_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
+                 Model& model);
 
 // Who wants these keys without owning them.
 void load_contenders(PgSession& session, std::vector<ClaimKey> keys, Model& model);
 
 // The events among `events` that were found violating before.
-void load_causes(PgSession& session, const std::vector<Event>& events, Model& model);
+void load_causes(PgSession& session, const std::vector<Event>& events, const KnownKeys& known,
+                 Model& model);
 
 // Writes what changed; with `keeps_texts` the values' texts too. A row another writer added
 // meanwhile is a StoreFailure 23505.

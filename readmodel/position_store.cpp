@@ -36,8 +36,10 @@ constexpr PgStatement move_positions{
     " AND l.partition = (SELECT min(partition) FROM moved) RETURNING h.partition),"
     " added AS (INSERT INTO history (topic, what, partition, next_offset)"
     " SELECT $1, 'applied', partition, next_offset FROM moved"
-    " WHERE partition NOT IN (SELECT partition FROM grown) ORDER BY partition)"
-    " SELECT count(*) FROM moved"};
+    " WHERE partition NOT IN (SELECT partition FROM grown) ORDER BY partition),"
+    " before AS (SELECT writer FROM last_writer),"
+    " wrote AS (UPDATE last_writer SET writer = $10::int8)"
+    " SELECT count(*), (SELECT writer FROM before) FROM moved"};
 
 Anchor read_anchor(const pqxx::field& offset, const pqxx::field& digest) {
   Anchor anchor{Offset{offset.as<std::int64_t>()}, {}};
@@ -71,8 +73,9 @@ LockedPositions lock_positions(PgSession& session, const std::string& topic,
   return locked;
 }
 
-bool advance_positions(PgSession& session, const std::string& topic,
-                       const std::vector<Advance>& advances, int generation) {
+std::optional<Writer> advance_positions(PgSession& session, const std::string& topic,
+                                        const std::vector<Advance>& advances, int generation,
+                                        Writer writer) {
   PgArray partitions = PgArray::of_int4();
   PgArray expected = PgArray::of_int8();
   PgArray first = PgArray::of_int8();
@@ -99,9 +102,11 @@ bool advance_positions(PgSession& session, const std::string& topic,
       sequences.add_null();
     }
   }
-  const auto moved = session.run(move_positions, topic, partitions, expected, first, next,
-                                 generation, anchor_offsets, anchors, sequences);
-  return moved[0][0].as<std::size_t>() == advances.size();
+  const auto moved =
+      session.run(move_positions, topic, partitions, expected, first, next, generation,
+                  anchor_offsets, anchors, sequences, static_cast<std::int64_t>(writer));
+  if (moved[0][0].as<std::size_t>() != advances.size()) return std::nullopt;
+  return Writer{moved[0][1].as<std::int64_t>()};
 }
 
 }  // namespace uniqd

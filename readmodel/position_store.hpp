@@ -19,10 +19,15 @@ struct LockedPositions {
 LockedPositions lock_positions(PgSession& session, const std::string& topic,
                                const std::vector<Partition>& partitions);
 
-// Moves all of the positions, of this generation, and writes down in which order; or says false,
-// whereupon the transaction must be rolled back. REQUIRES: a transaction is open; `advances` are in
-// the order of their partitions, as the batch's records are. Throws StoreFailure.
-[[nodiscard]] bool advance_positions(PgSession& session, const std::string& topic,
-                                     const std::vector<Advance>& advances, int generation);
+// Who writes: tells one ledger from another.
+enum class Writer : std::int64_t {};
+
+// Moves all of the positions, of this generation, and writes down in which order. Returns who wrote
+// the batch before; or nothing, whereupon the transaction must be rolled back. REQUIRES: a
+// transaction is open; `advances` are in the order of their partitions, as the batch's records are.
+// Throws StoreFailure.
+[[nodiscard]] std::optional<Writer> advance_positions(PgSession& session, const std::string& topic,
+                                                      const std::vector<Advance>& advances,
+                                                      int generation, Writer writer);
 
 }  // namespace uniqd

@@ -45,6 +45,13 @@ CREATE TABLE history (
   compensation uuid
 ) WITH (fillfactor = 50);
 
+-- Who committed the last batch: one who did so himself knows what the tables hold.
+CREATE TABLE last_writer (
+  is_alone boolean PRIMARY KEY DEFAULT true CHECK (is_alone),
+  writer   bigint  NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+INSERT INTO last_writer DEFAULT VALUES;
+
 -- The numbers claims know their constraints by, and how many claims each has.
 CREATE TABLE constraints (
   id          smallint PRIMARY KEY,

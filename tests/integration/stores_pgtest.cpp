@@ -39,7 +39,7 @@ TEST_CASE("positions move from what is expected, all or none, and are never read
   const std::vector<Partition> partitions{Partition{0}, Partition{2}};
   const auto move = [&](const std::vector<Advance>& advances) {
     session.begin();
-    const bool has_moved = advance_positions(session, topic, advances, 1);
+    const bool has_moved = advance_positions(session, topic, advances, 1, Writer{}).has_value();
     if (has_moved) {
       session.commit_transaction();
     } else {
@@ -81,7 +81,8 @@ TEST_CASE("two sessions racing for a position: each step is one session's alone"
       session.begin();
       const Offset next = known ? known->next() : Offset{1};
       if (advance_positions(session, topic,
-                            {{Partition{0}, known, known.value_or(Offset{0}), next}}, 1)) {
+                            {{Partition{0}, known, known.value_or(Offset{0}), next}}, 1,
+                            Writer{})) {
         session.commit_transaction();
         known = next;
         ++taken;
@@ -104,8 +105,8 @@ TEST_CASE("the positions are read only when a transaction under way has ended") 
   (void)migrate(writer, schema.target.schema);
   (void)lock_positions(writer, topic, {Partition{0}});
   writer.begin();
-  REQUIRE(
-      advance_positions(writer, topic, {{Partition{0}, std::nullopt, Offset{0}, Offset{9}}}, 1));
+  REQUIRE(advance_positions(writer, topic, {{Partition{0}, std::nullopt, Offset{0}, Offset{9}}}, 1,
+                            Writer{}));
   std::atomic<bool> has_read{false};
   std::optional<Offset> read;
   std::thread reader([&] {
@@ -151,17 +152,23 @@ class Twins {
     if (below(4) == 0) bad.push_back({Partition{0}, Offset{offset_++}, "a reason", "raw \xff\x01"});
 
     // Now and then on a connection of its own.
-    if (!ledger_ || below(10) == 0) {
-      ledger_ =
+    // Two who write by turns, now and then on connections of their own, mostly without a look at
+    // the position: one that knows what there is must notice the other.
+    Writing& writing = writings_[below(4) == 0 ? 1 : 0];
+    if (!writing.ledger || below(20) == 0) {
+      writing.ledger =
           std::make_unique<PostgresLedger>(schema_.target, topic, constraints_, false, no_probe());
+      writing.ledger->set_learn_policy({1, 2});
+      writing.position = writing.ledger->positions({writing.partition})[0].next_offset;
     }
-    const auto position = ledger_->positions({Partition{0}})[0].next_offset;
+    PostgresLedger& ledger = *writing.ledger;
     Loaded on_postgres(constraints_);
-    REQUIRE(
-        ledger_->begin({{Partition{0}, position, position.value_or(Offset{0}), Offset{offset_}}},
-                       events, on_postgres));
-    ledger_->commit_transaction(
-        fold(events, bad, on_postgres, [&](Loaded& loaded) { ledger_->load_missing(loaded); }));
+    REQUIRE(ledger.begin({{writing.partition, writing.position,
+                           writing.position.value_or(Offset{0}), Offset{offset_}}},
+                         events, on_postgres));
+    ledger.commit_transaction(
+        fold(events, bad, on_postgres, [&](Loaded& loaded) { ledger.load_missing(loaded); }));
+    writing.position = Offset{offset_};
 
     Loaded in_memory(constraints_);
     memory_.load(events, in_memory);
@@ -321,7 +328,12 @@ class Twins {
   EventMaker maker_;
   std::mt19937 random_;
   MemoryStore memory_;
-  std::unique_ptr<PostgresLedger> ledger_;
+  struct Writing {
+    Partition partition;
+    std::unique_ptr<PostgresLedger> ledger{};
+    std::optional<Offset> position{};
+  };
+  std::array<Writing, 2> writings_{Writing{Partition{0}}, Writing{Partition{1}}};
   std::set<std::string> states_;
   std::int64_t offset_ = 0;
 };
