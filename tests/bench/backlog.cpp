@@ -14,12 +14,6 @@ namespace {
 
 using test::Services;
 
-void produce_all(const std::string& topic, const std::vector<UserEvent>& events) {
-  LoadProducer producer(Services::get().brokers, LoadProducer::Pace::bulk);
-  for (const UserEvent& event : events) producer.produce(topic, event);
-  producer.flush();
-}
-
 void checkpoint() { PgLink(Services::get().postgres).run("CHECKPOINT"); }
 
 double copy_rate(const std::vector<UserEvent>& events, const std::string& topic) {
@@ -81,7 +75,7 @@ void measure_backlog(const Sizes& sizes, Report& report) {
   UserStream stream;
   const auto events = stream.next(sizes.backlog_events);
   const std::string topic = make_topic();
-  produce_all(topic, events);
+  produce_all(Services::get().brokers, topic, events);
   std::vector<BacklogRun> runs;
   std::vector<double> uniqd;
   std::vector<double> copy;

@@ -60,6 +60,13 @@ void LoadProducer::flush() {
   }
 }
 
+void produce_all(const std::string& brokers, const std::string& topic,
+                 const std::vector<UserEvent>& events) {
+  LoadProducer producer(brokers, LoadProducer::Pace::bulk);
+  for (const UserEvent& event : events) producer.produce(topic, event);
+  producer.flush();
+}
+
 RecordReader::RecordReader(const std::string& brokers, const std::string& topic,
                            std::int64_t offset)
     : client_(make_kafka_client(RD_KAFKA_CONSUMER,

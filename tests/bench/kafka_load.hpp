@@ -32,6 +32,10 @@ class LoadProducer {
   KafkaClient client_;  // refers to failure_
 };
 
+// In bulk, until all is acknowledged.
+void produce_all(const std::string& brokers, const std::string& topic,
+                 const std::vector<UserEvent>& events);
+
 // Partition 0 of a topic, read alone. Thread safety: none.
 class RecordReader {
  public:

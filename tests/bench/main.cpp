@@ -6,16 +6,21 @@
 #include <cstdio>
 #include <exception>
 #include <fstream>
+#include <set>
 #include <string>
+#include <vector>
 
+#include "tests/bench/machine.hpp"
 #include "tests/bench/measurements.hpp"
+#include "tests/bench/plot.hpp"
 
 namespace uniqd::bench {
 namespace {
 
 struct Arguments {
   std::string size = "quick";
-  std::string out = std::string(UNIQD_BUILD_DIR) + "/bench.json";
+  std::set<std::string> only{"t1", "t2", "t3", "t4", "t5", "growth", "soak"};
+  std::string out = UNIQD_BUILD_DIR;
 };
 
 Sizes sizes_of(const std::string& name) {
@@ -23,13 +28,61 @@ Sizes sizes_of(const std::string& name) {
   return name == "tiny" ? Sizes::tiny() : Sizes::quick();
 }
 
+nlohmann::ordered_json describe(const std::string& name, const Sizes& sizes) {
+  return {{"name", name},
+          {"runs", sizes.runs},
+          {"t1_events", sizes.backlog_events},
+          {"t2_claims", sizes.large_claims},
+          {"t2_seconds_at_least", sizes.large.count()},
+          {"t3_seconds", sizes.latency.count()},
+          {"t4_events", sizes.rebuild_events},
+          {"soak_seconds", sizes.soak.count()}};
+}
+
+nlohmann::ordered_json describe(const std::vector<GrowthPoint>& points) {
+  auto growth = nlohmann::ordered_json::array();
+  for (const GrowthPoint& point : points) {
+    growth.push_back({{"claims", point.claims},
+                      {"events_per_s", point.events_per_s},
+                      {"p50_ms", point.p50_ms},
+                      {"p99_ms", point.p99_ms}});
+  }
+  return growth;
+}
+
+// False: the instructions an event have grown.
+bool measure(const Arguments& arguments, const Sizes& sizes, Report& report) {
+  const auto is_wanted = [&](const char* name) { return arguments.only.contains(name); };
+  std::vector<GrowthPoint> points;
+  bool is_well = true;
+  // First what needs the others' figures: T2 and the soak go by the rate of T1.
+  if (is_wanted("t1") || is_wanted("t2") || is_wanted("soak")) measure_backlog(sizes, report);
+  if (is_wanted("growth")) points = measure_growth(sizes, report);
+  if (is_wanted("t2")) points.push_back(measure_large(sizes, report));
+  if (is_wanted("t3")) measure_latency(sizes, report);
+  if (is_wanted("t4")) measure_rebuild(sizes, report);
+  if (is_wanted("soak")) measure_soak(sizes, report);
+  if (is_wanted("t5")) is_well = measure_instructions(report);
+  report.note("growth", describe(points));
+  if (!points.empty()) std::ofstream(arguments.out + "/bench.svg") << plot(points);
+  return is_well;
+}
+
 int run(const Arguments& arguments) {
   const Sizes sizes = sizes_of(arguments.size);
   Report report;
-  measure_backlog(sizes, report);
+  prepare_servers();
+  report.note("machine", describe_machine());
+  report.note("versions", describe_versions());
+  report.note("postgres", describe_postgres());
+  report.note("sizes", describe(arguments.size, sizes));
+  const bool is_well = measure(arguments, sizes, report);
   report.print();
-  std::ofstream(arguments.out) << report.json().dump(2) << "\n";
-  return 0;
+  const std::string path = arguments.out + "/bench.json";
+  std::ofstream(path) << report.json().dump(2) << "\n";
+  fmt::print("\nAll figures: {}; their growth with the read model: {}/bench.svg\n", path,
+             arguments.out);
+  return is_well ? 0 : 1;
 }
 
 }  // namespace
@@ -38,9 +91,14 @@ int run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   uniqd::bench::Arguments arguments;
-  CLI::App app{"Measures uniqd on the servers of services.env."};
-  app.add_option("--size", arguments.size)->check(CLI::IsMember({"tiny", "quick", "full"}));
-  app.add_option("--out", arguments.out);
+  CLI::App app{"Measures uniqd on the servers that UNIQD_BROKERS and UNIQD_POSTGRES name."};
+  const auto parts = arguments.only;
+  app.add_option("--size", arguments.size, "quick unless named")
+      ->check(CLI::IsMember({"tiny", "quick", "full"}));
+  app.add_option("--only", arguments.only, "these measurements, e.g. t1,t3")
+      ->delimiter(',')
+      ->check(CLI::IsMember(parts));
+  app.add_option("--out", arguments.out, "folder of bench.json and bench.svg");
   CLI11_PARSE(app, argc, argv);
   try {
     return uniqd::bench::run(arguments);

@@ -9,6 +9,9 @@
 #include <sstream>
 #include <string>
 
+#include "tests/bench/pg_link.hpp"
+#include "tests/support/services.hpp"
+
 namespace uniqd::bench {
 namespace {
 
@@ -35,9 +38,16 @@ Stat read_stat(const std::string& pid) {
   return {std::atoi(fields[1].c_str()), seconds(14) + seconds(15), seconds(16) + seconds(17)};
 }
 
-pid_t pid_of(const char* variable) {
-  const char* text = std::getenv(variable);
+pid_t kafka_pid() {
+  const char* text = std::getenv("UNIQD_KAFKA_PID");
   return text == nullptr ? 0 : std::atoi(text);
+}
+
+// Asked anew, as it is restarted meanwhile: the parent of a backend.
+pid_t postgres_pid() {
+  if (test::Services::get().folder.empty()) return 0;
+  PgLink link(test::Services::get().postgres);
+  return read_stat(link.text("SELECT pg_backend_pid()")).parent;
 }
 
 }  // namespace
@@ -64,8 +74,8 @@ std::int64_t resident_bytes(pid_t pid) {
 }
 
 CpuUse cpu_use(pid_t uniqd) {
-  return {cpu_seconds_with_children(uniqd), cpu_seconds_with_children(pid_of("UNIQD_POSTGRES_PID")),
-          cpu_seconds_with_children(pid_of("UNIQD_KAFKA_PID"))};
+  return {cpu_seconds_with_children(uniqd), cpu_seconds_with_children(postgres_pid()),
+          cpu_seconds_with_children(kafka_pid())};
 }
 
 }  // namespace uniqd::bench

@@ -15,7 +15,7 @@ struct Sizes {
   std::size_t backlog_events = 300'000;
   std::chrono::seconds naive{5};
   std::uint64_t large_claims = 1'000'000;  // T2
-  std::size_t large_events = 500'000;      // a run; 20 s or more
+  std::chrono::seconds large{20};          // a run, at least, at the rate of T1
   std::chrono::seconds latency{20};        // a run
   std::size_t rebuild_events = 1'000'000;
   std::vector<std::uint64_t> growth_claims{100'000};        // beside 0 and large_claims
@@ -30,7 +30,7 @@ struct Sizes {
     sizes.backlog_events = 1'000'000;
     sizes.naive = std::chrono::seconds{20};
     sizes.large_claims = 10'000'000;
-    sizes.large_events = 2'000'000;
+    sizes.large = std::chrono::seconds{60};
     sizes.latency = std::chrono::seconds{60};
     sizes.rebuild_events = 10'000'000;
     sizes.growth_claims = {100'000, 1'000'000};
@@ -47,7 +47,7 @@ struct Sizes {
     sizes.backlog_events = 40'000;
     sizes.naive = std::chrono::seconds{1};
     sizes.large_claims = 50'000;
-    sizes.large_events = 40'000;
+    sizes.large = std::chrono::seconds{1};
     sizes.latency = std::chrono::seconds{5};
     sizes.rebuild_events = 50'000;
     sizes.growth_claims = {10'000};

@@ -1,0 +1,233 @@
+#include "tests/bench/latency.hpp"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/bench/kafka_load.hpp"
+#include "tests/bench/measurements.hpp"
+#include "tests/support/services.hpp"
+#include "tests/support/wait.hpp"
+
+namespace uniqd::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using test::Services;
+
+constexpr std::chrono::milliseconds pace{10};
+constexpr std::uint64_t one_in = 10;
+constexpr std::chrono::seconds warm_up{2};
+constexpr std::chrono::seconds answers_within{20};
+
+// When each duplicate was sent, by its user. Thread safe.
+class Sent {
+ public:
+  void note(const std::string& user, Clock::time_point at) {
+    const std::lock_guard lock(mutex_);
+    sent_.emplace(user, at);
+  }
+  [[nodiscard]] std::optional<Clock::time_point> find(const std::string& user) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = sent_.find(user);
+    return found == sent_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, Clock::time_point> sent_;
+};
+
+// Sends at its pace; returns how many duplicates.
+std::size_t send(const std::string& topic, UserStream& stream, std::chrono::seconds length,
+                 Sent& sent) {
+  LoadProducer producer(Services::get().brokers, LoadProducer::Pace::prompt);
+  std::size_t duplicates = 0;
+  const auto began = Clock::now();
+  for (std::uint64_t i = 0; Clock::now() < began + length; ++i) {
+    const bool is_duplicate = i % one_in == one_in - 1;
+    const UserEvent event = is_duplicate ? stream.duplicate() : stream.add();
+    const std::string user = user_id(event.user);
+    const std::string payload = payload_of(event);
+    std::this_thread::sleep_until(began + i * pace);
+    if (is_duplicate) {
+      sent.note(user, Clock::now());
+      ++duplicates;
+    }
+    producer.produce(topic, user, payload);
+  }
+  producer.flush();
+  return duplicates;
+}
+
+// Reads answers until as many came as were sent; an answer's key is the user.
+std::vector<double> collect(RecordReader& answers, const Sent& sent, Clock::time_point from,
+                            const std::atomic<std::size_t>& expected, Clock::time_point until) {
+  std::vector<double> latencies_ms;
+  std::map<std::string, bool> seen;
+  while (seen.size() < expected) {
+    if (Clock::now() > until) {
+      throw std::runtime_error(fmt::format("{} answers of {} came in time", seen.size(), expected));
+    }
+    const KafkaMessage message = answers.next(100);
+    const auto now = Clock::now();
+    if (!message) continue;
+    const std::string user(static_cast<const char*>(message->key), message->key_len);
+    const auto at = sent.find(user);
+    if (!at || !seen.emplace(user, true).second || *at < from) continue;
+    latencies_ms.push_back(std::chrono::duration<double, std::milli>(now - *at).count());
+  }
+  return latencies_ms;
+}
+
+std::vector<double> time_answers(const std::string& topic, const std::string& answers_topic,
+                                 UserStream& stream, std::chrono::seconds length, Sent& sent) {
+  RecordReader answers(Services::get().brokers, answers_topic, end_of(answers_topic));
+  const auto began = Clock::now();
+  // More than will ever come, until it is known.
+  std::atomic<std::size_t> expected{static_cast<std::size_t>(-1)};
+  std::thread sender([&] { expected = send(topic, stream, length, sent); });
+  try {
+    auto latencies_ms =
+        collect(answers, sent, began + warm_up, expected, began + length + answers_within);
+    sender.join();
+    return latencies_ms;
+  } catch (...) {
+    sender.join();
+    throw;
+  }
+}
+
+// The least that could be done: consume, one durable commit, produce.
+class BareLoop {
+ public:
+  BareLoop(const std::string& topic, std::string answers_topic, const Sent& duplicates)
+      : answers_topic_(std::move(answers_topic)),
+        duplicates_(duplicates),
+        link_(Services::get().postgres),
+        reader_(Services::get().brokers, topic, RD_KAFKA_OFFSET_BEGINNING),
+        producer_(Services::get().brokers, LoadProducer::Pace::prompt) {
+    link_.run("DROP TABLE IF EXISTS bench_bare; CREATE TABLE bench_bare (event text, at bigint)");
+    link_.prepare("keep", "INSERT INTO bench_bare VALUES ($1, $2)");
+    thread_ = std::thread([this] { run(); });
+  }
+  ~BareLoop() {
+    is_over_ = true;
+    thread_.join();
+  }
+  BareLoop(const BareLoop&) = delete;
+  BareLoop& operator=(const BareLoop&) = delete;
+
+ private:
+  void run() {
+    try {
+      while (!is_over_) {
+        const KafkaMessage message = reader_.next(100);
+        if (!message) continue;
+        const std::string user(static_cast<const char*>(message->key), message->key_len);
+        link_.run_prepared("keep", {user, std::to_string(message->offset)});
+        if (duplicates_.find(user)) {
+          producer_.produce(answers_topic_, user, R"({"reason":"There is already a user."})");
+        }
+      }
+    } catch (const std::runtime_error& failure) {
+      fmt::print(stderr, "bare loop: {}\n", failure.what());  // its answers will be missed
+    }
+  }
+
+  std::string answers_topic_;
+  const Sent& duplicates_;
+  PgLink link_;
+  RecordReader reader_;
+  LoadProducer producer_;
+  std::atomic<bool> is_over_{false};
+  std::thread thread_;
+};
+
+std::vector<double> time_bare(std::chrono::seconds length) {
+  const std::string topic = make_topic();
+  const std::string answers_topic = make_topic();
+  Sent sent;
+  UserStream stream;
+  LoadProducer producer(Services::get().brokers, LoadProducer::Pace::prompt);
+  for (int i = 0; i < 100; ++i) producer.produce(topic, stream.add());
+  producer.flush();
+  BareLoop loop(topic, answers_topic, sent);
+  return time_answers(topic, answers_topic, stream, length, sent);
+}
+
+std::vector<double> time_uniqd(std::chrono::seconds length) {
+  Stage stage(make_topic());
+  UserStream stream;
+  LoadProducer producer(Services::get().brokers, LoadProducer::Pace::bulk);
+  for (int i = 0; i < 1000; ++i) producer.produce(stage.topic(), stream.add());
+  producer.flush();
+  start_and_settle(stage);
+  return time_duplicates(stage, stream, length);
+}
+
+}  // namespace
+
+std::int64_t end_of(const std::string& topic) {
+  const auto client = make_kafka_client(
+      RD_KAFKA_CONSUMER,
+      make_kafka_conf({}, {{"bootstrap.servers", Services::get().brokers}, {"log_level", "3"}},
+                      {}));
+  constexpr int within_ms = 30'000;
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  const auto error =
+      rd_kafka_query_watermark_offsets(client.get(), topic.c_str(), 0, &low, &high, within_ms);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    throw std::runtime_error("the end of " + topic + ": " + error_text(error));
+  }
+  return high;
+}
+
+void start_and_settle(Stage& stage) {
+  stage.daemon().start_and_wait();
+  const std::int64_t end = end_of(stage.topic());
+  test::wait_until(
+      "uniqd has applied all and sent what it had to",
+      [&] {
+        return stage.applied() >= end &&
+               stage.link().text("SELECT 1 FROM compensations WHERE state = 'pending' LIMIT 1") ==
+                   "";
+      },
+      std::chrono::minutes{5});
+}
+
+std::vector<double> time_duplicates(Stage& stage, UserStream& stream, std::chrono::seconds length) {
+  Sent sent;
+  return time_answers(stage.topic(), stage.commands_topic(), stream, length, sent);
+}
+
+void measure_latency(const Sizes& sizes, Report& report) {
+  std::vector<double> p50;
+  std::vector<double> p99;
+  std::vector<double> bare_p50;
+  std::vector<double> bare_p99;
+  for (std::size_t run = 0; run < sizes.runs; ++run) {
+    const auto uniqd = time_uniqd(sizes.latency);
+    const auto bare = time_bare(sizes.latency);
+    p50.push_back(percentile(uniqd, 0.5));
+    p99.push_back(percentile(uniqd, 0.99));
+    bare_p50.push_back(percentile(bare, 0.5));
+    bare_p99.push_back(percentile(bare, 0.99));
+    fmt::print("T3 run {}: uniqd p50 {:.2f} p99 {:.2f} ms, bare p50 {:.2f} p99 {:.2f} ms\n",
+               run + 1, p50.back(), p99.back(), bare_p50.back(), bare_p99.back());
+  }
+  report.add("t3_p50_ms", p50);
+  report.add("t3_p99_ms", p99);
+  report.add("t3_bare_p50_ms", bare_p50);
+  report.add("t3_bare_p99_ms", bare_p99);
+  report.add_ratio("t3_p50_vs_bare", p50, bare_p50, Target{Target::Side::at_most, 2});
+  report.add_ratio("t3_p99_vs_bare", p99, bare_p99, Target{Target::Side::at_most, 3});
+}
+
+}  // namespace uniqd::bench
