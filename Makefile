@@ -52,7 +52,8 @@ test: build ## run all tiers of tests; the last line is the sum of them
 
 # Its own servers: it sets them up for the work, and yours may be in use.
 bench: PACKAGES += libbenchmark-dev valgrind
-bench: build ## measure uniqd: a table here, and build/bench.json (FULL=1: full sizes, for hours)
+bench: build ## measure uniqd in a quarter of an hour: a table, build/bench.json (FULL=1: about two hours)
+	@$(BUILD)/micro_bench --benchmark_min_time=0.2 --benchmark_out=$(BUILD)/micro_bench.json
 	@$(SERVICES) run $(BUILD)/bench-services -- $(BUILD)/bench $(if $(FULL),--size full)
 
 services: packages ## start private PostgreSQL and Kafka; build/services.env says where they are

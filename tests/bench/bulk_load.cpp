@@ -123,7 +123,7 @@ class Rows {
 
   void add_violator(const UserEvent& event, const std::string& entity, const Entity& state,
                     const ValueDigest& digest, std::int64_t offset) {
-    const auto id = compensation_id(topic_, entity, event_id(event.number));
+    const auto id = compensation_id(topic_, entity, "id:" + event_id(event.number));
     entities_.push_back(
         {entity, encode_entity(state, users_constraints()), std::string(bytes_of(id))});
     violators_.push_back(

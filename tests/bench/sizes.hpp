@@ -15,7 +15,7 @@ struct Sizes {
   std::size_t backlog_events = 300'000;
   std::chrono::seconds naive{5};
   std::uint64_t large_claims = 1'000'000;  // T2
-  std::chrono::seconds large{20};          // a run, at least, at the rate of T1
+  std::chrono::seconds large{10};          // a run, at least, at the rate of T1
   std::chrono::seconds latency{20};        // a run
   std::size_t rebuild_events = 1'000'000;
   std::vector<std::uint64_t> growth_claims{100'000};        // beside 0 and large_claims
