@@ -16,11 +16,14 @@ constexpr PgStatement select_entity{"select_entity",
 constexpr PgStatement select_text{"select_text",
                                   "SELECT value FROM value_texts WHERE entity = $1 AND slot = $2"};
 
+// One that died has left its words behind, but not its lock.
 std::optional<RebuildProgress> read_rebuild(PgSession& session) {
   const auto rows = session.run(
       "SELECT coalesce((value::json->>'events')::bigint, 0),"
       " coalesce((value::json->>'total')::bigint, 0), coalesce(value::json->>'phase', '')"
-      " FROM meta WHERE name = 'rebuild'");
+      " FROM meta, hashtextextended('uniqd rebuild ' || current_schema(), 0) lock"
+      " WHERE name = 'rebuild' AND EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory'"
+      " AND classid::bigint = lock >> 32 & 4294967295 AND objid::bigint = lock & 4294967295)");
   if (rows.empty()) return std::nullopt;
   return RebuildProgress{rows[0][0].as<std::int64_t>(), rows[0][1].as<std::int64_t>(),
                          rows[0][2].c_str()};

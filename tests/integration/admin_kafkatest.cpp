@@ -180,6 +180,11 @@ TEST_CASE("admin: status says what this instance is at, and how a rebuild goes")
   CHECK(contains(scene.daemon->get("/metrics").body, "uniqd_rebuild_events_total 0"));
   scene.bed.sql(
       "INSERT INTO meta VALUES ('rebuild', '{\"events\":45,\"total\":100,\"phase\":\"reading\"}')");
+  // What one left behind that died.
+  CHECK(Json::parse(scene.daemon->command({"status", "--json"}).out)["rebuild"].is_null());
+  PgSession rebuild({scene.bed.postgres, scene.bed.schema});
+  rebuild.run("SELECT pg_advisory_lock(hashtextextended('uniqd rebuild " + scene.bed.schema +
+              "', 0))");
   const auto text = scene.daemon->command({"status"}).out;
   CHECK_MESSAGE(contains(text, "rebuild: 45 %, reading, 45 of 100 events"), text);
   CHECK(Json::parse(scene.daemon->command({"status", "--json"}).out)["rebuild"] ==
