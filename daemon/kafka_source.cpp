@@ -69,7 +69,7 @@ std::string another_topic_text(const std::string& where, Offset offset) {
   return fmt::format(
       "{}: the record at offset {} is not the one that was applied last. The topic was deleted and "
       "created again, or other records were restored into it, so the read model does not fit it. "
-      "Restore the topic as it was, or run `uniqd rebuild` to start anew from what it holds",
+      "Restore the topic as it was, or run `uniqd rebuild --anew` to start anew from what it holds",
       where, offset.value);
 }
 
@@ -524,7 +524,7 @@ void KafkaSource::verify_cluster() {
   halt(fmt::format(
       "the brokers at {} are of Kafka cluster {}, but the read model was filled from cluster {}; "
       "offsets of one mean nothing in the other, also where the topic was mirrored. Correct "
-      "source.brokers, or run `uniqd rebuild` to start anew from what the topic holds there",
+      "source.brokers, or run `uniqd rebuild --anew` to start anew from what the topic holds there",
       options_.brokers, cluster, *known));
 }
 
@@ -661,11 +661,12 @@ bool KafkaSource::halt_if_lost(const Position& position, const Range& range) {
       fmt::format("topic \"{}\" partition {}", options_.topic, to_number(position.partition));
   if (next < range.low) {
     note(Until::fetch_from,
-         fmt::format("{}: the next record to read is {}, but the oldest that is still there is {}: "
-                     "offsets {} to {} ({} in all) were removed before they were read. Nothing is "
-                     "skipped silently: restore them, or run `uniqd rebuild` to start anew from "
-                     "what the topic holds, and give the topic a longer retention",
-                     where, next, range.low, next, range.low - 1, range.low - next),
+         fmt::format(
+             "{}: the next record to read is {}, but the oldest that is still there is {}: "
+             "offsets {} to {} ({} in all) were removed before they were read. Nothing is "
+             "skipped silently: restore them, or run `uniqd rebuild --anew` to start anew from "
+             "what the topic holds, and give the topic a longer retention",
+             where, next, range.low, next, range.low - 1, range.low - next),
          SourceTrouble::halted);
     return true;
   }
@@ -673,7 +674,7 @@ bool KafkaSource::halt_if_lost(const Position& position, const Range& range) {
     note(Until::fetch_from,
          fmt::format("{}: the next record to read is {}, but the partition ends at {}: it was "
                      "truncated by {} offsets, or the topic was deleted and created again. Restore "
-                     "it, or run `uniqd rebuild` to start anew from what the topic holds",
+                     "it, or run `uniqd rebuild --anew` to start anew from what the topic holds",
                      where, next, range.high, next - range.high),
          SourceTrouble::halted);
     return true;
