@@ -123,11 +123,17 @@ add_mutant(compare_and_set_is_off FILE tests/simulation/fake_ledger.cpp
   FROM [[if (stored != advance.expected) {]]
   TO [[if (false) {]])
 add_mutant(last_record_is_read_again FILE daemon/loop.cpp
-  FROM [[reach(record.partition, record.offset.next());]]
-  TO [[reach(record.partition, record.offset);]])
+  FROM [[reach(record.partition, record.offset, record.offset.next());]]
+  TO [[reach(record.partition, record.offset, record.offset);]])
 add_mutant(end_skips_records FILE daemon/loop.cpp
-  FROM [[reach(end.partition, end.offset);]]
-  TO [[reach(end.partition, Offset{end.offset.value + 1});]])
+  FROM [[reach(end.partition, end.offset, end.offset);]]
+  TO [[reach(end.partition, end.offset, Offset{end.offset.value + 1});]])
+add_mutant(anchor_is_the_first_record FILE daemon/loop.cpp
+  FROM [[advance.anchor = Anchor{last->offset, record_digest(*last)};]]
+  TO [[advance.anchor = Anchor{poll_.records[0].offset, record_digest(poll_.records[0])};]])
+add_mutant(no_anchor FILE daemon/loop.cpp
+  FROM [[if (last != poll_.records.rend()) advance.anchor =]]
+  TO [[if (false) advance.anchor =]])
 add_mutant(fenced_and_goes_on FILE daemon/loop.cpp
   FROM [[if (!moved.empty() && !commit_batch(moved)) {]]
   TO [[if (!moved.empty() && !commit_batch(moved) && false) {]])
