@@ -50,7 +50,7 @@ struct BulkBatch {
                                                   std::int64_t first_offset);
 
 // Loads the batches, each in a transaction that also moves the position, into the tables of a read
-// model in `link`'s schema; returns the seconds it took. `after_batch` is told how many are done.
+// model in `link`'s schema; returns the seconds it took.
 double load_batches(PgLink& link, const std::vector<BulkBatch>& batches, const std::string& topic);
 
 // Makes the read model that UserStream(owners, violators) begins with, in the tables of `link`'s

@@ -72,8 +72,8 @@ void prepare_servers() {
   const Services& services = Services::get();
   if (services.folder.empty()) return;
   PgLink link(services.postgres);
-  for (const char* setting :
-       {"shared_buffers = '2GB'", "max_wal_size = '16GB'", "checkpoint_timeout = '30min'"}) {
+  for (const char* setting : {"shared_buffers = '2GB'", "min_wal_size = '8GB'",
+                              "max_wal_size = '16GB'", "checkpoint_timeout = '30min'"}) {
     link.run(fmt::format("ALTER SYSTEM SET {}", setting));
   }
   services.act("stop-postgres");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -19,6 +20,7 @@ namespace {
 
 struct Arguments {
   std::string size = "quick";
+  std::int64_t soak_s = 0;  // 0: as the size has it
   std::set<std::string> only{"t1", "t2", "t3", "t4", "t5", "growth", "soak"};
   std::string out = UNIQD_BUILD_DIR;
 };
@@ -69,7 +71,8 @@ bool measure(const Arguments& arguments, const Sizes& sizes, Report& report) {
 }
 
 int run(const Arguments& arguments) {
-  const Sizes sizes = sizes_of(arguments.size);
+  Sizes sizes = sizes_of(arguments.size);
+  if (arguments.soak_s > 0) sizes.soak = std::chrono::seconds{arguments.soak_s};
   Report report;
   prepare_servers();
   report.note("machine", describe_machine());
@@ -98,6 +101,8 @@ int main(int argc, char** argv) {
   app.add_option("--only", arguments.only, "these measurements, e.g. t1,t3")
       ->delimiter(',')
       ->check(CLI::IsMember(parts));
+  app.add_option("--soak-seconds", arguments.soak_s, "at least 10")
+      ->check(CLI::Range(10, 1'000'000));
   app.add_option("--out", arguments.out, "folder of bench.json and bench.svg");
   CLI11_PARSE(app, argc, argv);
   try {
