@@ -71,8 +71,8 @@ GrowthPoint measure_large(const Sizes& sizes, Report& report) {
   std::vector<double> copy;
   std::vector<double> seconds;
   std::int64_t end = 0;
-  // One more beforehand, which does not count: in the first of them bulk loading takes several times
-  // as long as in any later one.
+  // One more beforehand, which does not count: in the first of them bulk loading takes several
+  // times as long as in any later one.
   for (std::size_t run = 0; run <= sizes.runs; ++run) {
     const auto events = stream.next(count);
     produce_all(Services::get().brokers, stage.topic(), events);
