@@ -118,6 +118,9 @@ bool OrderedReader::follow_time(std::size_t records_max, Batch& batch) {
     batch.is_at_target = batch.records.empty();
     return false;
   }
+  const bool goes_back =
+      !batch.records.empty() && earliest->from.partition < batch.records.back().partition;
+  if (keeps_to_numbers_ && !has_history_ && goes_back) return false;
   if (reading == 1) return take_up_to(*earliest, *earliest->target, records_max, batch);
   take_head(*earliest, batch);
   return true;
@@ -179,11 +182,26 @@ OrderedReader::Head OrderedReader::look(Track& track, Offset below, Batch& batch
   return Head::none_below;
 }
 
+// From where it was handed out last: a source that lost its client begins anew.
+std::vector<PartitionEnd> OrderedReader::Track::fetch() {
+  used = 0;
+  poll.records.clear();
+  end.reset();  // it counts once all before it was handed out
+  return source->fetch_from({{from.partition, next ? next : from.next_offset}});
+}
+
+std::optional<Offset> OrderedReader::find_end(Partition partition) {
+  Track& known = track(partition);
+  if (!known.next) return std::nullopt;  // not assigned yet
+  for (const PartitionEnd& found : known.fetch()) return found.offset;
+  return std::nullopt;
+}
+
 void OrderedReader::poll(Track& track, Batch& batch) {
   if (!track.source) track.source = open_(track.from.partition);
   track.used = 0;
   track.source->poll(poll_limits, track.poll);
-  if (track.poll.assigned) (void)track.source->fetch_from({track.from});
+  if (track.poll.assigned) (void)track.fetch();
   if (track.poll.failure) {
     if (track.poll.failure->trouble == SourceTrouble::halted) {
       throw TopicChanged(track.poll.failure->text);
@@ -194,8 +212,10 @@ void OrderedReader::poll(Track& track, Batch& batch) {
   suspect_truncation(track);
 }
 
-// An end that was noticed before the target became known may be an old one; one that stays is not.
+// An end that was noticed before the target became known may be an old one; one that stays is not,
+// where the broker is there to say so.
 void OrderedReader::suspect_truncation(Track& track) {
+  if (track.poll.failure) return;
   const bool ends_early = track.target && track.end && *track.end < *track.target;
   track.vain_polls = ends_early && !track.head() ? track.vain_polls + 1 : 0;
   if (track.vain_polls < vain_polls_max) return;

@@ -48,7 +48,16 @@ class OrderedReader {
   };
   // Waits a moment for records where there are none. A step `again` comes as its record.
   // Throws TopicChanged.
+  //
+  // With keep_to_numbers() a batch without a history ends before the order in it would not be that
+  // of the partitions' numbers: its positions then say all of its order.
   void next(std::size_t records_max, Batch& batch);
+
+  void keep_to_numbers() { keeps_to_numbers_ = true; }
+
+  // The end of the partition as it stands now; nothing where it cannot be learned now. The records
+  // of the last batch are gone.
+  [[nodiscard]] std::optional<Offset> find_end(Partition partition);
 
   // From where the history has to be read to hear of what is new in it.
   [[nodiscard]] std::int64_t next_ordinal() const;
@@ -76,6 +85,7 @@ class OrderedReader {
     }
     [[nodiscard]] bool has_reached(Offset offset) const { return next && *next >= offset; }
     [[nodiscard]] bool is_at_target() const { return !target || has_reached(*target); }
+    [[nodiscard]] std::vector<PartitionEnd> fetch();
   };
   // What stands at the head of a track.
   enum class Head : std::uint8_t { record, none_below, not_yet };
@@ -96,6 +106,7 @@ class OrderedReader {
   std::deque<HistoryStep> steps_;  // the first is the one at hand
   std::int64_t done_ordinal_ = -1;
   bool has_history_ = false;
+  bool keeps_to_numbers_ = false;
   Track aside_;  // for records that are judged once more
 };
 

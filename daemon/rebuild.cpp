@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "readmodel/digest.hpp"
 #include "readmodel/promise.hpp"
 
 namespace uniqd {
@@ -102,7 +103,12 @@ void Rebuild::begin() {
 
 // Where the generation in use knows nothing, the ends stay the aim.
 void Rebuild::aim(const InUse& in_use) {
-  if (options_.is_anew) return;
+  if (options_.is_anew) return aim_anew(in_use);
+  if (!has_history_ && !in_use.history.empty()) {
+    throw StoreFailure("",
+                       "the read model was empty when the rebuild began, and a daemon has begun to "
+                       "fill it since, perhaps in another order");
+  }
   std::vector<Position> targets;
   for (const Position& position : in_use.positions) {
     if (!position.next_offset) continue;
@@ -113,11 +119,25 @@ void Rebuild::aim(const InUse& in_use) {
   reader_.read_to(targets, has_history_ ? in_use.history : std::vector<HistoryStep>{});
 }
 
+// As far as the generation in use, where the topic goes so far.
+void Rebuild::aim_anew(const InUse& in_use) {
+  knows_ends_ = true;
+  for (const Position& position : in_use.positions) {
+    Position* end = find(ends_, position.partition);
+    if (!end || end->next_offset >= position.next_offset) continue;
+    const auto now = reader_.find_end(position.partition);
+    if (!now) knows_ends_ = false;
+    if (now && *now >= *position.next_offset) end->next_offset = position.next_offset;
+  }
+  reader_.read_to(ends_, {});
+}
+
 bool Rebuild::read() {
   reader_.next(records_a_round, batch_);
   progress_.trouble = batch_.trouble;
   progress_.records += batch_.records.size();
   decode();
+  if (!batch_.is_again) note_anchors();
   return batch_.is_at_target;
 }
 
@@ -136,6 +156,14 @@ void Rebuild::decode() {
     }
   }
   bad_count_ += bad_events_.size();
+}
+
+void Rebuild::note_anchors() {
+  for (auto record = batch_.records.rbegin(); record != batch_.records.rend(); ++record) {
+    const auto [known, is_new] = anchors_.try_emplace(record->partition);
+    if (!is_new && known->second.offset >= record->offset) continue;
+    known->second = {record->offset, record_digest(*record)};
+  }
 }
 
 // -------------------------------------------------------------------------------------- in memory
@@ -172,6 +200,7 @@ void Rebuild::load() {
   known_bad_ = {};
   order_ = {};
   progress_.phase = Phase::following;
+  if (!has_history_) reader_.keep_to_numbers();
   aim_at(Goal::pinned);
 }
 
@@ -188,7 +217,9 @@ void Rebuild::aim_at(Goal goal) {
       return aim(seams_.store.look(from));
     case Goal::held:
       held_at_ = seams_.clock.steady();
-      return aim(seams_.store.hold(from));
+      aim(seams_.store.hold(from));
+      if (!knows_ends_) aim_at(Goal::near);
+      return;
   }
 }
 
@@ -228,6 +259,9 @@ std::vector<Advance> Rebuild::advances() const {
     if (before == now.next_offset) continue;
     advances.push_back({now.partition, before,
                         reader_.first(now.partition).value_or(*now.next_offset), *now.next_offset});
+    const auto anchor = anchors_.find(now.partition);
+    if (anchor != anchors_.end()) advances.back().anchor = anchor->second;
+    advances.back().sequence = decoder_.sequence(now.partition);
   }
   return advances;
 }

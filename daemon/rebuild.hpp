@@ -19,7 +19,8 @@ namespace uniqd {
 struct RebuildOptions {
   bool verifies = false;  // compare only; nothing is swapped
   // The positions, the history and the dead letters of the generation in use count for nothing:
-  // everything is read, to the end of the topic, as if they had been lost.
+  // everything is read, to the end of the topic, as if they had been lost; and as far as a daemon
+  // has come meanwhile, lest it would be set back.
   bool is_anew = false;
   // Whether all has to be in the tables from now on, rather than in memory, which is faster.
   std::function<bool()> is_memory_full = [] { return false; };
@@ -76,12 +77,14 @@ class Rebuild {
   void aim_at(Goal goal);
   bool read();
   void decode();
+  void note_anchors();
   void fold_into_tables();
   [[nodiscard]] std::vector<Advance> advances() const;
   void note_order();
   void load();
   void swap();
   void aim(const InUse& in_use);
+  void aim_anew(const InUse& in_use);
 
   Seams seams_;
   const ConstraintSet& constraints_;
@@ -96,11 +99,13 @@ class Rebuild {
   bool has_history_ = false;
   Goal goal_ = Goal::pinned;
   std::chrono::milliseconds held_at_{0};
+  bool knows_ends_ = true;
 
   Loaded known_;  // until it is loaded
   std::vector<BadEvent> known_bad_;
   std::vector<HistoryStep> order_;  // where no history says it
   std::vector<Position> stored_;    // in the next generation, once loaded
+  std::map<Partition, Anchor> anchors_;
 
   std::vector<Event> events_;
   std::vector<BadEvent> bad_events_;
