@@ -1,7 +1,6 @@
 #include "tests/simulation/daemon.hpp"
 
 namespace uniqd::simulation {
-namespace {
 
 Decoder make_decoder(const ConstraintSet& constraints) {
   DecoderOptions options;
@@ -19,6 +18,8 @@ Decoder make_decoder(const ConstraintSet& constraints) {
   return {std::move(options), constraints};
 }
 
+namespace {
+
 Action make_action(Deed deed) {
   switch (deed) {
     case Deed::detect:
@@ -33,6 +34,8 @@ Action make_action(Deed deed) {
   return {ActionKind::send, command_type, command_reason};
 }
 
+}  // namespace
+
 Policy make_policy(const std::vector<Oracle::Rule>& rules, double max_violation_share) {
   Policy policy;
   policy.max_violation_share = max_violation_share;
@@ -42,8 +45,6 @@ Policy make_policy(const std::vector<Oracle::Rule>& rules, double max_violation_
   policy.entity_field = {{"UserAdded", "userId"}, {"UserChanged", "userId"}};
   return policy;
 }
-
-}  // namespace
 
 Daemon::Daemon(World& world)
     : world_(world),

@@ -8,6 +8,11 @@
 
 namespace uniqd::simulation {
 
+// How the simulated daemons are configured.
+[[nodiscard]] Decoder make_decoder(const ConstraintSet& constraints);
+[[nodiscard]] Policy make_policy(const std::vector<Oracle::Rule>& rules,
+                                 double max_violation_share);
+
 // Thrown at a probe point: the process has ended there.
 struct Crash {
   Fault fault;

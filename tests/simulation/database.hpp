@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <map>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "daemon/ledger.hpp"
+#include "readmodel/history.hpp"
 #include "tests/simulation/fault_plan.hpp"
 #include "tests/simulation/oracle.hpp"
 #include "tests/simulation/topic.hpp"
@@ -27,7 +29,17 @@ struct DatabaseState {
   std::map<Partition, Offset> positions;  // exclusive; none: never read
   std::map<Partition, Anchor> anchors;    // none: no record was applied yet
   Oracle oracle;
+  std::map<Partition, Offset> firsts{};  // where reading began
+  std::vector<HistoryStep> history{};
+  int generation = 1;
+
+  // Writes down what is applied next, as the store of positions does.
+  void write_history(const std::vector<Advance>& advances);
+  void write_history(HistoryStep step);
 };
+
+// Why a rebuild cannot begin.
+class AnotherRebuild : public std::exception {};
 
 // One open transaction at a time, as with a lock on the positions: who wants the next one waits,
 // so one whose commit is in doubt is settled first.
@@ -37,10 +49,14 @@ class Database {
     std::vector<Advance> advances;
     PolledPlaces polled;
     Outcome outcome;
+    int generation = 1;
   };
 
   Database(Oracle oracle, const Topic& topic, Dice& dice)
-      : state_{{}, {}, {}, std::move(oracle)}, topic_(topic), dice_(dice) {}
+      : state_{{}, {}, {}, oracle},
+        nothing_{{}, {}, {}, std::move(oracle)},
+        topic_(topic),
+        dice_(dice) {}
 
   [[nodiscard]] const DatabaseState& state() const { return state_; }
   // Grows with every change of the state.
@@ -55,9 +71,29 @@ class Database {
   void mark_overdue(const std::vector<CompensationId>& ids);
   // A person lets sending go on.
   void resume();
+  // A person retries or dismisses; false where that changes nothing.
+  bool intervene(CompensationId id, Intervention intervention);
 
   // Back to a committed state of the past; false where there is none.
   bool rewind();
+  // All is gone; nobody has a backup.
+  void lose();
+
+  // One rebuild at a time. Throws AnotherRebuild.
+  void begin_rebuild();
+  void end_rebuild();
+  // No batch is committed, nor anything that people do, until release() or swap().
+  void hold();
+  void release() { is_held_ = false; }
+  [[nodiscard]] bool is_held() const { return is_held_; }
+  // `next` takes the place of what is in use, as the generation after it.
+  void swap(DatabaseState next);
+  // The records that a history applies, in its order; and those before `ends` by their time.
+  using Records = std::vector<const LogRecord*>;
+  [[nodiscard]] Records in_order(const std::vector<HistoryStep>& history) const;
+  [[nodiscard]] Records in_order_of_time(const std::map<Partition, Offset>& ends) const;
+  // What the oracle makes of them, where people did nothing.
+  [[nodiscard]] Oracle told(const Records& records, std::map<std::string, Deed> limits) const;
 
   void set_down(bool is_down) { is_down_ = is_down; }
   [[nodiscard]] bool is_down() const { return is_down_; }
@@ -67,9 +103,12 @@ class Database {
   void fold(const Batch& batch);
 
   DatabaseState state_;
+  DatabaseState nothing_;
   std::deque<DatabaseState> past_;
   std::optional<std::pair<Batch, bool>> in_doubt_;
   bool is_down_ = false;
+  bool is_held_ = false;
+  bool is_rebuilt_ = false;
   std::uint64_t version_ = 0;
   const Topic& topic_;
   Dice& dice_;

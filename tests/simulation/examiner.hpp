@@ -37,7 +37,16 @@ inline constexpr const char* alert_reason = "Somebody should know.";
 // Throws Complaint for whatever does not agree. One a simulation: what it has seen binds the rest.
 class Examiner {
  public:
+  // `constraints` must outlive it.
+  explicit Examiner(const ConstraintSet& constraints) : constraints_(constraints) {}
+
   void examine_state(const DatabaseState& state);
+
+  // A rebuild has put `after` in the place of `before`.
+  static void examine_swap(const DatabaseState& before, const DatabaseState& after);
+  // The same, where nothing but the topic was known.
+  static void examine_swap_by_time(const DatabaseState& before, const DatabaseState& after,
+                                   std::int64_t now_ms);
 
   // A command that has just arrived, sent by a daemon that began to fetch the command's partition
   // when its end was `end_at_start`.
@@ -53,6 +62,7 @@ class Examiner {
 
  private:
   void examine_entity(const DatabaseState& state, const std::string& name, const Entity& entity);
+  void examine_contenders(const DatabaseState& state);
   void examine_compensation(const Oracle& oracle, const Compensation& stored, std::size_t place);
   void examine_words(const Command& command, const Oracle::Compensation& judged);
   [[nodiscard]] const Oracle::Compensation& judged(const Oracle& oracle, const std::string& user,
@@ -63,6 +73,7 @@ class Examiner {
     std::string body;
     std::size_t violations = 0;
   };
+  const ConstraintSet& constraints_;
   Pairs<std::pair<std::size_t, std::string>, ClaimKey> values_;           // by constraint
   Pairs<std::pair<std::size_t, std::string>, std::string> shown_values_;  // as commands show them
   Pairs<std::string, CompensationId> ids_;                                // by user and event

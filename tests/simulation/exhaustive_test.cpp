@@ -225,7 +225,7 @@ class Teller {
   ConstraintSet constraints_;
   Policy policy_;
   EventMaker maker_;
-  Examiner examiner_;
+  Examiner examiner_{constraints_};
   Pairs<std::pair<std::size_t, std::string>, ClaimKey> parts_;  // by slot
 };
 

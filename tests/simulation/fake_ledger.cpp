@@ -30,10 +30,17 @@ void FakeLedger::talk(Fault fault, std::size_t chances) {
   }
 }
 
+void FakeLedger::wait_for_lock() {
+  if (!database_.is_held()) return;
+  faults_.count(Fault::batch_waits_for_rebuild);
+  throw StoreFailure("55P03", "the lock was not given in time");
+}
+
 std::vector<Position> FakeLedger::positions(const std::vector<Partition>& partitions) {
   require(!open_, "the positions are read outside a batch's transaction");
   talk(Fault::positions_failed, 8);
   database_.settle();
+  generation_ = database_.state().generation;
   std::vector<Position> positions;
   for (const Partition partition : partitions) {
     const auto& known = database_.state().positions;
@@ -51,7 +58,12 @@ bool FakeLedger::begin(const std::vector<Advance>& advances, const std::vector<E
   require(!open_, "a batch begins after the one before has ended");
   require(!advances.empty(), "a batch moves a position");
   talk(Fault::begin_failed, 20);
+  wait_for_lock();
   database_.settle();
+  if (generation_ != database_.state().generation) {
+    faults_.count(Fault::generation_fenced);
+    return false;
+  }
   for (const Advance& advance : advances) {
     const auto& known = database_.state().positions;
     const auto found = known.find(advance.partition);
@@ -61,7 +73,7 @@ bool FakeLedger::begin(const std::vector<Advance>& advances, const std::vector<E
       return false;
     }
   }
-  open_ = {advances, polled_(), {}};
+  open_ = {advances, polled_(), {}, generation_};
   talk(Fault::load_failed, 20);
   database_.state().store.load(events, loaded);
   return true;

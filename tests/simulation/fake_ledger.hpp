@@ -30,6 +30,8 @@ class FakeLedger : public Ledger {
 
  private:
   void talk(Fault fault, std::size_t chances);
+  // Of the batches: a rebuild may have it.
+  void wait_for_lock();
 
   Database& database_;
   Dice& dice_;
@@ -37,6 +39,7 @@ class FakeLedger : public Ledger {
   std::function<PolledPlaces()> polled_;
   std::optional<Database::Batch> open_;
   bool is_dropped_ = false;
+  int generation_ = 0;  // as it was when the positions were read
 };
 
 class FakeOutbox : public Outbox {

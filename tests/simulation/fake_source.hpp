@@ -26,6 +26,12 @@ class FakeSource : public RecordSource {
   // The group's decision, which the member learns from its next poll.
   void assign(std::vector<Partition> partitions) { news_ = std::move(partitions); }
 
+  // The one partition, whatever the group does; what was applied of it is no matter.
+  void read_alone(Partition partition) {
+    assign({partition});
+    is_alone_ = true;
+  }
+
   // The places of the records of the last poll, in its order.
   [[nodiscard]] const PolledPlaces& polled() const { return polled_; }
   // The true end of the partition when fetching it last began; nothing where it never did.
@@ -46,6 +52,7 @@ class FakeSource : public RecordSource {
   Dice& dice_;
   FaultPlan& faults_;
   const bool& is_broker_down_;
+  bool is_alone_ = false;
   std::vector<Partition> assigned_;
   std::optional<std::vector<Partition>> news_;
   std::vector<Fetch> fetches_;

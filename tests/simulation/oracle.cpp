@@ -48,6 +48,15 @@ void Oracle::fold(const Told& told) {
   promote(freed, told);
 }
 
+void Oracle::dismiss(const std::string& identity) {
+  compensations.at(identity).state = "dismissed";
+}
+
+void Oracle::retry(const std::string& identity) {
+  compensations.at(identity).state = "open";
+  ++compensations.at(identity).begun;
+}
+
 void Oracle::resume() {
   claiming.clear();
   is_paused = false;
@@ -111,22 +120,33 @@ void Oracle::violate(const Told& told, User& user, const std::vector<Violation>&
   const bool is_new = !user.open;
   if (is_new) {
     user.open = identity;
-    compensations[identity] = {told, Deed::detect, "open", "", {}, compensations.size()};
+    compensations[identity] = {told, Deed::detect, "open", "", {}, compensations.size(), 1, false};
   }
   Compensation& compensation = compensations.at(*user.open);
+  const Deed before = compensation.deed;
+  const auto limit = limits.find(identity);
   for (const Violation& violation : violations) {
     const Rule& rule = rules[violation.rule];
-    const Deed deed = told.kind == Told::Kind::claim ? rule.on_claim : rule.on_change;
+    Deed deed = told.kind == Told::Kind::claim ? rule.on_claim : rule.on_change;
+    if (limit != limits.end() && limit->second < deed) {
+      compensation.is_limited = true;
+      deed = limit->second;
+    }
     compensation.deed = std::max(compensation.deed, deed);
     compensation.violations.push_back(violation);
   }
+  const bool begins_anew = compensation.state == "dismissed" || compensation.deed > before;
+  if (!is_new && begins_anew) ++compensation.begun;
+  compensation.state = "open";
 }
 
 // Whose correction is not under way, and who can have all it wants; of those the first to come.
 std::optional<std::string> Oracle::first_waiting(std::size_t rule, const std::string& value) const {
   std::optional<std::string> first;
   for (const auto& [name, user] : users) {
-    if (!user.open || compensations.at(*user.open).deed == Deed::send) continue;
+    if (!user.open) continue;
+    const Compensation& open = compensations.at(*user.open);
+    if (open.deed == Deed::send && open.state != "dismissed") continue;
     if (wanted(rule, user) != value || is_contested(name, user)) continue;
     if (!first || user.since.at(rule) < users.at(*first).since.at(rule)) first = name;
   }

@@ -49,10 +49,12 @@ class Oracle {
   struct Compensation {
     Told cause;
     Deed deed = Deed::send;
-    std::string state = "open";  // or confirmed, resolved
+    std::string state = "open";  // or dismissed, confirmed, resolved
     std::string ended_by;        // an event's id
     std::vector<Violation> violations;
     std::size_t decided = 0;  // how many were decided before
+    int begun = 1;            // how often its sending began
+    bool is_limited = false;  // something of it is less than the rules say
   };
 
   // `share`: of claiming events that may violate before sending pauses; 1: any.
@@ -62,6 +64,12 @@ class Oracle {
   void fold(const Told& told);
   // A person ends a pause.
   void resume();
+  // What a person did with a compensation, by user and event id.
+  void dismiss(const std::string& identity);
+  void retry(const std::string& identity);
+
+  // What the user wants under a rule; nothing where a field is missing.
+  [[nodiscard]] std::optional<std::string> wanted(std::size_t rule, const User& user) const;
 
   std::vector<Rule> rules;
   std::map<std::string, User> users;
@@ -71,11 +79,12 @@ class Oracle {
   double max_violation_share;
   std::vector<bool> claiming;  // each since the last resume: does it violate, so that one is told?
   bool is_paused = false;
+  // The most that is done about an event, by user and event id, for a rebuild.
+  std::map<std::string, Deed> limits;
 
  private:
   using Values = std::vector<std::pair<std::size_t, std::string>>;  // by rule
 
-  [[nodiscard]] std::optional<std::string> wanted(std::size_t rule, const User& user) const;
   [[nodiscard]] std::optional<std::string> owner(std::size_t rule, const std::string& value) const;
   [[nodiscard]] bool is_contested(const std::string& name, const User& user) const;
   [[nodiscard]] std::optional<std::string> first_waiting(std::size_t rule,

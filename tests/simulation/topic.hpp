@@ -15,6 +15,7 @@ inline constexpr const char* source_topic = "ce-users";
 
 struct LogRecord {
   std::int64_t offset = 0;
+  std::int64_t timestamp_ms = 0;
   std::optional<std::string> key;
   std::optional<std::string> payload;
   Told told;           // what the payload means

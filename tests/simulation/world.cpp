@@ -8,6 +8,7 @@
 
 #include "tests/simulation/complaint.hpp"
 #include "tests/simulation/daemon.hpp"
+#include "tests/simulation/rebuilder.hpp"
 
 namespace uniqd::simulation {
 namespace {
@@ -52,17 +53,13 @@ World::World(std::uint64_t seed, bool is_traced)
       group_(1 + dice_.below(3)),
       is_told_(group_.size(), true),
       daemons_(group_.size()),
+      rebuilder_(std::make_unique<Rebuilder>(*this)),
       is_traced_(is_traced) {
   rebalance();
   for (std::size_t number = 0; number < daemons_.size(); ++number) restart(number);
 }
 
 World::~World() = default;
-
-template <class... Parts>
-void World::note(const Parts&... parts) {
-  if (is_traced_) trace_.push_back(fmt::format("{}", fmt::join(std::tuple(parts...), " ")));
-}
 
 void World::run() {
   const std::size_t steps = 100 + dice_.below(200);
@@ -79,6 +76,10 @@ void World::run() {
 void World::step() {
   clock_.advance(std::chrono::milliseconds(dice_.below(60)));
   if (was_paused_ && dice_.once_in(25)) resume();
+  if (dice_.once_in(25)) intervene();
+  if (rebuilder_->is_at_work() ? dice_.once_in(3) : faults_.strikes(Fault::rebuild_begun, 60)) {
+    return step_rebuild();
+  }
   const std::size_t number = dice_.below(daemons_.size());
   const std::size_t choice = dice_.below(100);
   if (choice < 22) {
@@ -114,18 +115,46 @@ void World::strike_database() {
     note("the database is up");
   } else if (faults_.strikes(Fault::database_down, 3)) {
     database_.set_down(true);
-    for (const auto& daemon : daemons_) daemon->drop_connections();
+    drop_connections();
     note("the database is down");
   } else if (faults_.strikes(Fault::database_rewound, 4) && database_.rewind()) {
-    for (const auto& daemon : daemons_) daemon->drop_connections();
-    if (topic_.partitions() > 1) examiner_.forget_words();
+    drop_connections();
+    if (topic_.partitions() > 1 || has_intervened_) examiner_.forget_words();
     note("the database is rewound");
+  } else if (faults_.strikes(Fault::database_lost, 12)) {
+    database_.lose();
+    drop_connections();
+    examiner_.forget_words();
+    note("the database is lost");
+    if (dice_.once_in(2)) step_rebuild();
   } else {
     database_.settle();
   }
 }
 
+void World::drop_connections() {
+  for (const auto& daemon : daemons_) daemon->drop_connections();
+  rebuilder_->drop_connections();
+}
+
+void World::step_rebuild() {
+  for (std::size_t count = 1 + dice_.below(4); count > 0; --count) rebuilder_->step();
+}
+
+// A person retries or dismisses a compensation.
+void World::intervene() {
+  const MemoryStore& store = database_.state().store;
+  if (database_.is_down() || database_.is_held() || store.decided.empty()) return;
+  const CompensationId id = store.decided[dice_.below(store.decided.size())];
+  const bool retries = dice_.once_in(2);
+  if (!database_.intervene(id, retries ? Intervention::retry : Intervention::dismiss)) return;
+  has_intervened_ = true;
+  faults_.count(retries ? Fault::intervention_retry : Fault::intervention_dismiss);
+  note("a person", retries ? "retries" : "dismisses", to_uuid_text(id));
+}
+
 void World::resume() {
+  if (database_.is_held()) return;
   note("a person lets sending go on");
   database_.resume();
 }
@@ -153,6 +182,7 @@ void World::append(const std::string& user, LogRecord record) {
   const std::string& owner = record.told.user.empty() ? user : record.told.user;
   const std::size_t hash = owner.empty() ? 0 : static_cast<std::size_t>(owner.back());
   const auto partition = static_cast<std::int32_t>(hash % topic_.partitions());
+  record.timestamp_ms = clock_.now_ms();
   topic_.append(partition, std::move(record));
   if (!is_traced_) return;
   const LogRecord& last = topic_.log(partition).back();
@@ -343,31 +373,69 @@ void World::settle() {
   database_.settle();
   for (std::size_t number = 0; number < group_.size(); ++number) tell_group(number);
   note("the faults have stopped");
-  const auto go_on_until = [&](auto is_done, const char* promise, bool with_service) {
-    for (std::size_t round = 0; !is_done(); ++round) {
-      require(round < 300, promise);
-      clock_.advance(std::chrono::seconds(1));
-      if (was_paused_) resume();
-      for (std::size_t number = 0; number < daemons_.size(); ++number) {
-        step_loop(number);
-        step_relay(number);
-      }
-      while (with_service && commands_consumed_ < commands_.size()) consume_commands();
-      while (with_service && !answers_.empty()) answer();
-      examine();
+  if (dice_.once_in(4)) wait_in_vain();
+  settle_all();
+  const std::size_t sent = commands_.size();
+  if (dice_.once_in(2)) rebuild_once_more();
+  settle_all();
+  require(commands_.size() == sent, "a rebuild sends nothing that was sent");
+}
+
+// Nobody answers until all is overdue; then a person retries.
+void World::wait_in_vain() {
+  const auto is_given_up = [&] { return is_all_answered() && !rebuilder_->is_at_work(); };
+  go_on_until([&] { return is_caught_up(); }, "when the faults stop, all is read", false);
+  go_on_until(is_given_up, "what nobody answers is given up", false);
+  if (dice_.once_in(2)) rebuild_once_more();
+  for (const CompensationId id : std::vector(database_.state().store.decided)) {
+    if (database_.state().store.compensations.at(id).state != CompensationState::overdue) continue;
+    require(database_.intervene(id, Intervention::retry), "what is overdue can be retried");
+    faults_.count(Fault::overdue_retried);
+    note("a person retries", to_uuid_text(id));
+  }
+}
+
+void World::rebuild_once_more() {
+  rebuilder_->step();
+  for (int round = 0; rebuilder_->is_at_work(); ++round) {
+    require(round < 300, "when the faults stop, a rebuild comes to its end");
+    rebuilder_->step();
+    examine();
+  }
+}
+
+void World::go_on_until(const std::function<bool()>& is_done, const char* promise,
+                        bool with_service) {
+  for (std::size_t round = 0; !is_done(); ++round) {
+    require(round < 300, promise);
+    clock_.advance(std::chrono::seconds(1));
+    if (was_paused_) resume();
+    if (rebuilder_->is_at_work()) rebuilder_->step();
+    for (std::size_t number = 0; number < daemons_.size(); ++number) {
+      step_loop(number);
+      step_relay(number);
     }
-  };
+    while (with_service && commands_consumed_ < commands_.size()) consume_commands();
+    while (with_service && !answers_.empty()) answer();
+    examine();
+  }
+}
+
+// First nobody answers: all is read and sent. Then the service catches up too.
+void World::settle_all() {
   go_on_until([&] { return is_caught_up(); }, "when the faults stop, all is read", false);
   go_on_until([&] { return is_all_sent(); }, "what is outstanding is sent", false);
   for (const auto& [id, compensation] : database_.state().store.compensations) {
-    const bool needs_none = has_ended(compensation.state) || !has_message(compensation.action.kind);
+    const bool needs_none = has_ended(compensation.state) ||
+                            compensation.state == CompensationState::dismissed ||
+                            !has_message(compensation.action.kind);
     require(needs_none || std::ranges::count(commands_, id, &Command::id) > 0,
             "what is marked as sent was sent");
   }
   go_on_until(
       [&] {
         return commands_consumed_ == commands_.size() && answers_.empty() && is_caught_up() &&
-               is_all_answered();
+               is_all_answered() && !rebuilder_->is_at_work();
       },
       "when the service answers, nothing stays open", true);
 }

@@ -1,11 +1,16 @@
 #pragma once
 // world.hpp - one simulation: topic, database, daemons, user service, all from one seed.
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "tests/simulation/command_topic.hpp"
@@ -17,6 +22,7 @@
 namespace uniqd::simulation {
 
 class Daemon;
+class Rebuilder;
 
 class World {
  public:
@@ -34,6 +40,7 @@ class World {
 
  private:
   friend class Daemon;
+  friend class Rebuilder;
 
   void step();
   void produce();
@@ -47,17 +54,26 @@ class World {
   void tell_group(std::size_t number);
   void strike_database();
   void resume();
+  void intervene();
+  void drop_connections();
+  void step_rebuild();
   void step_loop(std::size_t number);
   void step_relay(std::size_t number);
   void restart(std::size_t number);
   void examine();
   void settle();
+  void settle_all();
+  void wait_in_vain();
+  void go_on_until(const std::function<bool()>& is_done, const char* promise, bool with_service);
+  void rebuild_once_more();
   [[nodiscard]] bool is_caught_up() const;
   [[nodiscard]] bool is_all_sent() const;
   [[nodiscard]] bool is_all_answered() const;
   [[nodiscard]] std::string spelled(std::string value);
   template <class... Parts>
-  void note(const Parts&... parts);
+  void note(const Parts&... parts) {
+    if (is_traced_) trace_.push_back(fmt::format("{}", fmt::join(std::tuple(parts...), " ")));
+  }
 
   Dice dice_;
   FaultPlan faults_;
@@ -67,7 +83,7 @@ class World {
   Topic topic_;
   Database database_;
   CommandTopic commands_;
-  Examiner examiner_;
+  Examiner examiner_{constraints_};
   ManualClock clock_;
   bool is_broker_down_ = false;
 
@@ -77,6 +93,8 @@ class World {
   std::vector<std::vector<Partition>> group_;  // by daemon: what it should have
   std::vector<bool> is_told_;                  // by daemon: whether it knows
   std::vector<std::unique_ptr<Daemon>> daemons_;
+  std::unique_ptr<Rebuilder> rebuilder_;
+  bool has_intervened_ = false;
 
   std::size_t commands_consumed_ = 0;
   std::set<CompensationId> commands_seen_;

@@ -122,7 +122,8 @@ void MemoryStore::apply_compensations(const Compensations::Changes& changes) {
     require(!opened.violations.empty(), "a compensation has a violation");
     decided.push_back(opened.id);
     for (const Violation& violation : opened.violations) causes.insert(violation.cause);
-    if (!has_ended(opened.state) && has_message(opened.action.kind)) due[opened.id] = 0;
+    const bool is_over = has_ended(opened.state) || opened.state == CompensationState::dismissed;
+    if (!is_over && has_message(opened.action.kind)) due[opened.id] = 0;
   }
   for (const auto& [now, becomes_due] : changes.changed) {
     const auto found = compensations.find(now.id);
@@ -150,8 +151,8 @@ std::vector<Compensation> MemoryStore::due_in(const std::vector<Partition>& part
     if (is_due == due.end() || is_due->second > now_ms) continue;
     Compensation compensation = compensations.at(id);
     if (std::ranges::count(partitions, compensation.partition) == 0) continue;
-    compensation.is_exhausted =
-        compensation.state == CompensationState::sent && compensation.attempts >= attempts_max;
+    compensation.is_exhausted = compensation.state == CompensationState::sent &&
+                                attempts_since(compensation) >= attempts_max;
     found.emplace_back(is_due->second, std::move(compensation));
   }
   std::ranges::stable_sort(found, {}, [](const auto& timed) { return timed.first; });
@@ -167,9 +168,10 @@ void MemoryStore::mark_sent(const std::vector<CompensationId>& ids, std::int64_t
   for (const CompensationId id : ids) {
     if (due.erase(id) == 0) continue;
     Compensation& known = compensations.at(id);
-    if (known.action.kind != ActionKind::send) continue;
-    known.state = CompensationState::sent;
-    due[id] = now_ms + (deadline_ms << known.attempts);
+    if (known.action.kind == ActionKind::send) {
+      known.state = CompensationState::sent;
+      due[id] = now_ms + (deadline_ms << std::min(attempts_since(known), doublings_max));
+    }
     ++known.attempts;
   }
 }
@@ -181,6 +183,30 @@ void MemoryStore::mark_overdue(const std::vector<CompensationId>& ids) {
     known.state = CompensationState::overdue;
     due.erase(id);
   }
+}
+
+std::int32_t MemoryStore::attempts_since(const Compensation& known) const {
+  const auto found = attempts_before.find(known.id);
+  return known.attempts - (found == attempts_before.end() ? 0 : found->second);
+}
+
+bool MemoryStore::intervene(CompensationId id, Intervention intervention) {
+  const auto found = compensations.find(id);
+  if (found == compensations.end() || has_ended(found->second.state)) return false;
+  Compensation& known = found->second;
+  if (intervention == Intervention::dismiss) {
+    if (known.state == CompensationState::dismissed) return false;
+    known.state = CompensationState::dismissed;
+    due.erase(id);
+    return true;
+  }
+  if (known.action.kind != ActionKind::send || known.state == CompensationState::pending) {
+    return false;
+  }
+  known.state = CompensationState::pending;
+  attempts_before[id] = known.attempts;
+  due[id] = 0;
+  return true;
 }
 
 }  // namespace uniqd

@@ -28,14 +28,17 @@ class MemoryStore {
   // What has its message due at `now_ms`, earliest first, at most `limit`.
   [[nodiscard]] std::vector<Compensation> due_in(const std::vector<Partition>& partitions,
                                                  std::size_t limit, std::int64_t now_ms) const;
-  // Pending becomes sent and due again after its deadline, attempts + 1; an alert is no longer due;
+  // Attempts + 1; pending becomes sent and due again after its deadline, an alert is no longer due;
   // what has ended stays ended.
   void mark_sent(const std::vector<CompensationId>& ids, std::int64_t now_ms);
   // Sent becomes overdue.
   void mark_overdue(const std::vector<CompensationId>& ids);
+  // What a person does; false, and nothing is changed, where the compensation's state forbids it.
+  bool intervene(CompensationId id, Intervention intervention);
 
   static constexpr std::int32_t attempts_max = 3;
   static constexpr std::int64_t deadline_ms = 2'000;  // doubles from attempt to attempt
+  static constexpr std::int32_t doublings_max = 5;
 
   std::map<std::string, Entity> entities;
   std::map<ClaimKey, Claim> claims;
@@ -44,11 +47,14 @@ class MemoryStore {
   std::vector<CompensationId> decided;  // the keys of `compensations` in the order of decision
   std::set<CompensationId> causes;      // events found in violation
   std::map<CompensationId, std::int64_t> due;  // when a message has to be sent; 0: at once
+  std::map<CompensationId, std::int32_t> attempts_before;  // the last retry; none: 0
   std::map<ClaimKey, std::vector<Contender>> contenders;
   std::vector<BadEvent> dead_letters;
   Safety safety;  // while paused nothing is due
 
  private:
+  // Since a person last said so, or since the decision.
+  [[nodiscard]] std::int32_t attempts_since(const Compensation& known) const;
   void load_entity(const std::string& name, Loaded& loaded) const;
   void apply_contenders(const ModelChanges& changes);
   void apply_model(const ModelChanges& changes);
