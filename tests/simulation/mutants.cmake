@@ -181,3 +181,66 @@ add_mutant(never_gives_up FILE commands/relay.cpp
 add_mutant(never_marks FILE commands/relay.cpp
   FROM [[if (!delivered.empty()) {]]
   TO [[if (false) {]])
+
+# What people do, and the rebuild.
+add_mutant(dismissed_is_still_sent FILE tests/support/memory_store.cpp
+  FROM [[known.state = CompensationState::dismissed;
+    due.erase(id);]]
+  TO [[known.state = CompensationState::dismissed;]])
+add_mutant(generation_does_not_fence FILE tests/simulation/fake_ledger.cpp
+  FROM [[if (generation_ != database_.state().generation) {]]
+  TO [[if (false) {]])
+add_mutant(history_is_ignored FILE daemon/rebuild.cpp
+  FROM [[has_history_ ? in_use.history : std::vector<HistoryStep>{}]]
+  TO [[std::vector<HistoryStep>{}]])
+add_mutant(interventions_are_not_folded FILE daemon/rebuild.cpp
+  FROM [[known_.compensations.intervene(batch_.then->compensation,]]
+  TO [[if (false) known_.compensations.intervene(batch_.then->compensation,]])
+add_mutant(interventions_are_not_followed FILE daemon/rebuild.cpp
+  FROM [[seams_.store.intervene(batch_.then->compensation,]]
+  TO [[if (false) seams_.store.intervene(batch_.then->compensation,]])
+add_mutant(last_moves_are_left_out FILE daemon/rebuild.cpp
+  FROM [[aim(seams_.store.hold(from));]]
+  TO [[(void)seams_.store.hold(from);]])
+add_mutant(swaps_without_holding FILE daemon/rebuild.cpp
+  FROM [[return aim_at(Goal::held);]]
+  TO [[progress_.phase = Phase::swapping;
+      return;]])
+add_mutant(swaps_though_somebody_is_in_the_way FILE daemon/rebuild.cpp
+  FROM [[goal_ = Goal::near;
+  progress_.phase = Phase::following;
+  aim_at(Goal::near);]]
+  TO [[progress_.phase = Phase::done;]])
+add_mutant(anew_sets_daemons_back FILE daemon/rebuild.cpp
+  FROM [[if (now && *now >= *position.next_offset) end->next_offset = position.next_offset;]]
+  TO [[]])
+add_mutant(anew_writes_another_order FILE daemon/rebuild.cpp
+  FROM [[if (!has_history_) reader_.keep_to_numbers();]]
+  TO [[]])
+add_mutant(anew_writes_no_order FILE daemon/rebuild.cpp
+  FROM [[if (has_history_) return;]]
+  TO [[return;]])
+add_mutant(rebuild_has_no_anchor FILE daemon/rebuild.cpp
+  FROM [[if (!batch_.is_again) note_anchors();]]
+  TO [[]])
+add_mutant(rebuild_of_what_was_empty FILE daemon/rebuild.cpp
+  FROM [[if (!has_history_ && !in_use.history.empty()) {]]
+  TO [[if (false) {]])
+add_mutant(rebuild_drops_dead_letters FILE daemon/rebuild.cpp
+  FROM [[std::ranges::move(bad_events_, std::back_inserter(known_bad_));]]
+  TO [[]])
+add_mutant(grown_step_is_ignored FILE daemon/ordered_reader.cpp
+  FROM [[steps_.back() = step;]]
+  TO [[]])
+add_mutant(step_is_left_too_early FILE daemon/ordered_reader.cpp
+  FROM [[if (!take_up_to(track(step.partition), step.offset, records_max, batch)) return false;]]
+  TO [[(void)take_up_to(track(step.partition), step.offset, records_max, batch);]])
+add_mutant(records_are_lost_at_the_end FILE daemon/ordered_reader.cpp
+  FROM [[end.reset();  // it counts once all before it was handed out]]
+  TO [[]])
+add_mutant(latest_comes_first FILE daemon/ordered_reader.cpp
+  FROM [[track.head()->timestamp_ms < earliest->head()->timestamp_ms]]
+  TO [[track.head()->timestamp_ms > earliest->head()->timestamp_ms]])
+add_mutant(commands_are_sent_again FILE tests/simulation/fake_rebuild_store.cpp
+  FROM [[known.state = old.state;]]
+  TO [[]])

@@ -53,7 +53,7 @@ void Rebuilder::begin() {
   options_.is_anew = world_.faults_.strikes(Fault::rebuild_anew, 5);
   options_.is_memory_full = [this] { return is_memory_full(); };
   fills_memory_ = dice.once_in(3);
-  is_full_ = false;
+  is_full_ = has_swapped_ = false;
   try {
     store_ = std::make_unique<FakeRebuildStore>(
         world_.database_, world_.faults_, world_.clock_, options_.is_anew,
@@ -103,6 +103,7 @@ void Rebuilder::go_on() {
 
 void Rebuilder::examine_end() const {
   world_.faults_.count(options_.verifies ? Fault::rebuild_verified : Fault::rebuild_done);
+  require(has_swapped_ != options_.verifies, "a rebuild takes over unless it only verifies");
   if (is_full_ && store_->batches() > 0) world_.faults_.count(Fault::rebuild_by_batches);
   if (options_.is_anew || store_->was_compared_with_nothing()) return;
   require(rebuild_->comparison().is_equal(), "a rebuild gives what is there");
@@ -112,6 +113,7 @@ void Rebuilder::examine_end() const {
 
 void Rebuilder::on_swap(const DatabaseState& before, const DatabaseState& after) {
   world_.note("the next generation is in use");
+  has_swapped_ = true;
   if (options_.is_anew || before.positions.empty()) {
     world_.examiner_.forget_words();
     const Database& database = world_.database_;

@@ -37,6 +37,7 @@ class Rebuilder {
   std::map<Partition, Offset> ends_;  // as they were at its beginning
   bool fills_memory_ = false;
   bool is_full_ = false;
+  bool has_swapped_ = false;
   std::unique_ptr<FakeRebuildStore> store_;
   std::unique_ptr<Rebuild> rebuild_;
 };
