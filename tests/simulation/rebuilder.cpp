@@ -27,7 +27,10 @@ Fault killed_in(Rebuild::Phase phase) {
 
 void Rebuilder::step() {
   if (!is_at_work()) return begin();
-  if (world_.faults_.strikes(Fault::rebuild_killed, 40)) return kill();
+  // The other phases last but a step.
+  const Rebuild::Phase phase = rebuild_->progress().phase;
+  const bool is_long = phase == Rebuild::Phase::folding || phase == Rebuild::Phase::following;
+  if (world_.faults_.strikes(Fault::rebuild_killed, is_long ? 40 : 10)) return kill();
   if (world_.dice_.once_in(60)) return try_another();
   try {
     go_on();
