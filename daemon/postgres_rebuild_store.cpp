@@ -68,7 +68,8 @@ UPDATE {1}.compensations n SET
   due_at = CASE WHEN n.due_at IS NULL THEN NULL
                 WHEN n.state = 'pending' AND o.state IN ('pending', 'sent', 'overdue') THEN o.due_at
                 WHEN o.attempts > 0 AND n.state = 'pending' THEN now() + interval '30 seconds'
-                WHEN o.attempts > 0 THEN NULL ELSE n.due_at END,
+                WHEN o.attempts > 0 THEN CASE WHEN o.action = 'alert' THEN o.due_at END
+                ELSE n.due_at END,
   ended_at = CASE WHEN n.ended_at IS NOT NULL THEN coalesce(o.ended_at, n.ended_at) END
 FROM {0}.compensations o WHERE o.id = n.id)sql";
 
@@ -108,8 +109,10 @@ INSERT INTO {0}.history (topic, what, partition, next_offset, "offset", compensa
 DELETE FROM {0}.meta WHERE name LIKE 'fingerprint:%' OR name = 'rebuild';
 INSERT INTO {0}.meta SELECT name, value FROM {1}.meta WHERE name LIKE 'fingerprint:%')sql";
 
+// The generation goes on being counted.
 constexpr const char* forget_what_was_read = R"sql(
-DELETE FROM {0}.positions WHERE topic = '{2}';
+UPDATE {0}.positions SET next_offset = -1, first_offset = NULL, anchor_offset = NULL, anchor = NULL,
+  sequence = NULL WHERE topic = '{2}';
 DELETE FROM {0}.history WHERE topic = '{2}';
 DELETE FROM {0}.dead_letters WHERE topic = '{2}';
 DELETE FROM {0}.meta WHERE name LIKE 'cluster%')sql";
