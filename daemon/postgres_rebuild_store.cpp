@@ -22,7 +22,7 @@ constexpr PgStatement try_rebuild_lock{
     "try_rebuild_lock", "SELECT pg_try_advisory_lock(hashtextextended('uniqd rebuild ' || $1, 0))"};
 constexpr PgStatement select_known_positions{
     "select_known_positions",
-    "SELECT partition, next_offset, first_offset FROM positions"
+    "SELECT partition, next_offset, first_offset, anchor_offset, anchor FROM positions"
     " WHERE topic = $1 AND next_offset >= 0 ORDER BY partition"};
 constexpr PgStatement select_decided{
     "select_decided",
@@ -328,6 +328,7 @@ InUse PostgresRebuildStore::read_in_use(PgSession& session, std::int64_t from_or
   for (const auto& row : session.run(select_known_positions, rules_.topic)) {
     in_use.positions.push_back(
         {Partition{row[0].as<std::int32_t>()}, Offset{row[1].as<std::int64_t>()}});
+    if (!row[3].is_null()) in_use.positions.back().anchor = read_anchor(row[3], row[4]);
   }
   in_use.history = read_history(session, rules_.topic, from_ordinal);
   return in_use;

@@ -113,6 +113,7 @@ void Rebuild::aim(const InUse& in_use) {
   for (const Position& position : in_use.positions) {
     if (!position.next_offset) continue;
     targets.push_back(position);
+    if (position.anchor) anchors_in_use_[position.partition] = *position.anchor;
     Position* end = find(ends_, position.partition);
     if (end && (!end->next_offset || *end->next_offset < *position.next_offset)) *end = position;
   }
@@ -237,7 +238,22 @@ void Rebuild::follow_next() {
   if (holds_too_long) aim_at(Goal::near);
 }
 
+// Both stand at the same position, so the last record of each partition must be the same one.
+void Rebuild::compare_anchors() const {
+  for (const auto& [partition, in_use] : anchors_in_use_) {
+    const auto read = anchors_.find(partition);
+    if (read == anchors_.end() || read->second.offset != in_use.offset) continue;
+    if (read->second == in_use) continue;
+    throw TopicChanged(
+        "the record at offset " + std::to_string(in_use.offset.value) + " of partition " +
+        std::to_string(to_number(partition)) +
+        " is not the one that the read model has applied: it is another topic. Restore it; or run "
+        "'uniqd rebuild --anew' to make the read model from what is there.");
+  }
+}
+
 void Rebuild::reached() {
+  compare_anchors();
   switch (goal_) {
     case Goal::pinned:
       progress_.phase = Phase::comparing;

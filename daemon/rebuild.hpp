@@ -78,6 +78,7 @@ class Rebuild {
   bool read();
   void decode();
   void note_anchors();
+  void compare_anchors() const;
   void fold_into_tables();
   [[nodiscard]] std::vector<Advance> advances() const;
   void note_order();
@@ -106,6 +107,7 @@ class Rebuild {
   std::vector<HistoryStep> order_;  // where no history says it
   std::vector<Position> stored_;    // in the next generation, once loaded
   std::map<Partition, Anchor> anchors_;
+  std::map<Partition, Anchor> anchors_in_use_;  // of the generation in use, where it aims at
 
   std::vector<Event> events_;
   std::vector<BadEvent> bad_events_;

@@ -41,6 +41,8 @@ constexpr PgStatement move_positions{
     " wrote AS (UPDATE last_writer SET writer = $10::int8)"
     " SELECT count(*), (SELECT writer FROM before) FROM moved"};
 
+}  // namespace
+
 Anchor read_anchor(const pqxx::field& offset, const pqxx::field& digest) {
   Anchor anchor{Offset{offset.as<std::int64_t>()}, {}};
   const std::string bytes = bytes_of(digest);
@@ -50,8 +52,6 @@ Anchor read_anchor(const pqxx::field& offset, const pqxx::field& digest) {
   std::memcpy(anchor.digest.bytes.data(), bytes.data(), bytes.size());
   return anchor;
 }
-
-}  // namespace
 
 LockedPositions lock_positions(PgSession& session, const std::string& topic,
                                const std::vector<Partition>& partitions) {

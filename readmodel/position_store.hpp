@@ -19,6 +19,9 @@ struct LockedPositions {
 LockedPositions lock_positions(PgSession& session, const std::string& topic,
                                const std::vector<Partition>& partitions);
 
+// The anchor of two columns that are not null. Throws StoreFailure where they are not readable.
+[[nodiscard]] Anchor read_anchor(const pqxx::field& offset, const pqxx::field& digest);
+
 // Who writes: tells one ledger from another.
 enum class Writer : std::int64_t {};
 
