@@ -97,6 +97,7 @@ void PostgresOutbox::keep_to_limit(PgSession& session, std::vector<Compensation>
     return;
   }
   std::vector<CompensationId> ids;
+  ids.reserve(due.size());
   for (const Compensation& compensation : due) ids.push_back(compensation.id);
   std::set<CompensationId> firsts;
   for (const auto& row : session.run(select_never_given, id_array(ids))) {

@@ -18,9 +18,9 @@ constexpr PgStatement update_rules{
 Safety load_safety(PgSession& session) {
   const auto rows = session.run(select_safety);
   if (rows.empty()) throw StoreFailure("XX001", "the table safety has lost its row");
-  auto window = ViolationWindow::decode(bytes_of(rows[0][0]));
+  const auto window = ViolationWindow::decode(bytes_of(rows[0][0]));
   if (!window) throw StoreFailure("XX001", "the row of the table safety is not readable");
-  return {std::move(*window), rows[0][1].as<bool>()};
+  return {*window, rows[0][1].as<bool>()};
 }
 
 void save_safety(PgSession& session, const SafetyChange& change) {

@@ -345,7 +345,8 @@ void KafkaSource::hand_out(const PollLimits& limits, Poll& poll) {
     inbox_.pop_front();
   }
   view_headers(poll);
-  for (const Record& record : poll.records | std::views::reverse) {
+  for (auto last = poll.records.rbegin(); last != poll.records.rend(); ++last) {
+    const Record& record = *last;
     const auto index = static_cast<std::size_t>(to_number(record.partition));
     if (index >= seen_.size() || seen_[index].is_current) continue;
     seen_[index].anchor = Anchor{record.offset, record_digest(record)};

@@ -351,6 +351,7 @@ void PostgresRebuildStore::load(Loaded& loaded, const std::vector<BadEvent>& bad
     in_transaction(next_, [&] { save_compensations(next_, rules_.topic, part); });
   });
   std::vector<Partition> partitions;
+  partitions.reserve(advances.size());
   for (const Advance& advance : advances) partitions.push_back(advance.partition);
   if (!partitions.empty()) (void)ledger_.positions(partitions);
   in_transaction(next_, [&] {
