@@ -20,6 +20,11 @@ Position* find(std::vector<Position>& positions, Partition partition) {
   return found == positions.end() ? nullptr : &*found;
 }
 
+// REQUIRES: the step is a person's.
+Intervention intervention_of(const HistoryStep& step) {
+  return step.kind == HistoryStep::Kind::retry ? Intervention::retry : Intervention::dismiss;
+}
+
 }  // namespace
 
 bool Comparison::is_equal() const {
@@ -176,10 +181,7 @@ void Rebuild::fold_next() {
       events_, policy_, seams_.clock.now_ms(), [](Loaded&) {}, known_, counts_);
   std::ranges::move(bad_events_, std::back_inserter(known_bad_));
   if (batch_.then) {
-    known_.compensations.intervene(batch_.then->compensation,
-                                   batch_.then->kind == HistoryStep::Kind::retry
-                                       ? Intervention::retry
-                                       : Intervention::dismiss);
+    known_.compensations.intervene(batch_.then->compensation, intervention_of(*batch_.then));
   }
   if (is_at_target || options_.is_memory_full()) progress_.phase = Phase::loading;
 }
@@ -228,9 +230,7 @@ void Rebuild::follow_next() {
   const bool is_at_target = read();
   fold_into_tables();
   if (batch_.then) {
-    seams_.store.intervene(batch_.then->compensation, batch_.then->kind == HistoryStep::Kind::retry
-                                                          ? Intervention::retry
-                                                          : Intervention::dismiss);
+    seams_.store.intervene(batch_.then->compensation, intervention_of(*batch_.then));
   }
   if (is_at_target) return reached();
   const bool holds_too_long =
