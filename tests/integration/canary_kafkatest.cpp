@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cctype>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -23,6 +22,7 @@
 #include <vector>
 
 #include "readmodel/identifiers.hpp"
+#include "tests/support/schema_dump.hpp"
 #include "tests/support/services.hpp"
 #include "tests/support/test_bed.hpp"
 #include "tests/support/user_events.hpp"
@@ -225,18 +225,6 @@ std::string text_of(const std::vector<TestRecord>& records) {
   for (const TestRecord& record : records) {
     text += record.key.value_or("") + "\n" + record.payload.value_or("") + "\n";
     for (const auto& [header, value] : record.headers) text += header + value.value_or("") + "\n";
-  }
-  return text;
-}
-
-std::string dump(const TestBed& bed) {
-  const std::string command =
-      fmt::format("pg_dump --schema '{}' '{}'", bed.schema, bed.sql_postgres);
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
-  REQUIRE(pipe != nullptr);
-  std::string text;
-  for (int byte = std::fgetc(pipe.get()); byte != EOF; byte = std::fgetc(pipe.get())) {
-    text += static_cast<char>(byte);
   }
   return text;
 }

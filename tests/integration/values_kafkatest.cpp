@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "tests/support/schema_dump.hpp"
 #include "tests/support/test_bed.hpp"
 #include "tests/support/user_events.hpp"
 
@@ -16,19 +17,6 @@ namespace {
 const std::string secret = "very.private";
 const std::string spelled = "Very.PRIVATE@Home.example";  // as the events have it
 const std::string normal = "very.private@home.example";   // as it is compared
-
-// The whole schema as text.
-std::string dump(const TestBed& bed) {
-  const std::string command =
-      fmt::format("pg_dump --schema '{}' '{}'", bed.schema, bed.sql_postgres);
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
-  REQUIRE(pipe != nullptr);
-  std::string text;
-  for (int byte = std::fgetc(pipe.get()); byte != EOF; byte = std::fgetc(pipe.get())) {
-    text += static_cast<char>(byte);
-  }
-  return text;
-}
 
 std::string lower(std::string text) {
   for (char& letter : text) letter = static_cast<char>(std::tolower(letter));
