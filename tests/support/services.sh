@@ -295,6 +295,15 @@ cannot_restart() {
   exit 3
 }
 
+# On a busy machine the threads of a stopped process go on for some milliseconds.
+wait_until_frozen() {
+  local deadline=$((SECONDS + 5))
+  while cat "/proc/$1/task"/*/stat 2>/dev/null | sed 's/.*) //' | grep -q '^[RSD]'; do
+    [ $SECONDS -lt $deadline ] || die "process $1 does not stop"
+    sleep 0.01
+  done
+}
+
 # It may end by itself between the look and the signal.
 signal_kafka() { if kafka_runs; then kill "-$1" "$(kafka_pid)" 2>/dev/null || true; fi; }
 
@@ -428,12 +437,12 @@ main() {
     start-postgres) known; start_postgres; write_env ;;
     stop-postgres) known; stop_postgres ;;
     kill-postgres) known; kill_postgres ;;
-    pause-postgres) known; signal_postgres STOP ;;
+    pause-postgres) known; signal_postgres STOP; wait_until_frozen "$(pg_pid)" ;;
     resume-postgres) known; signal_postgres CONT ;;
     start-kafka) known; start_kafka; write_env ;;
     stop-kafka) known; restartable; end_kafka TERM ;;
     kill-kafka) known; restartable; end_kafka KILL ;;
-    pause-kafka) known; signal_kafka STOP ;;
+    pause-kafka) known; signal_kafka STOP; wait_until_frozen "$(kafka_pid)" ;;
     resume-kafka) known; signal_kafka CONT ;;
     *) usage ;;
   esac
