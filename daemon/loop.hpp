@@ -1,5 +1,5 @@
 #pragma once
-// loop.hpp - when it happens: poll, decode, begin, fold, commit; and back to safety after trouble.
+// loop.hpp - when it happens: take in, begin, fold, commit; and back to safety after trouble.
 
 #include <chrono>
 #include <cstdint>
@@ -11,8 +11,8 @@
 #include "commands/relay.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/command_gate.hpp"
+#include "daemon/intake.hpp"
 #include "daemon/ledger.hpp"
-#include "daemon/process_batch.hpp"
 #include "daemon/record_source.hpp"
 #include "daemon/telemetry.hpp"
 #include "readmodel/decode_event.hpp"
@@ -46,10 +46,15 @@ class Loop {
     CommandGate& gate;
     Telemetry& telemetry;
   };
+  struct Reading {
+    Decoder decoder;
+    PollLimits limits;
+    OnBadEvent on_bad_event = OnBadEvent::park;
+    Ahead ahead = Ahead::beside;
+  };
   // The seams and `constraints` must outlive the loop. `probe` is called at the loop's named
   // points.
-  Loop(Seams seams, const ConstraintSet& constraints, Decoder decoder, Policy policy,
-       PollLimits limits, Probe probe, OnBadEvent on_bad_event = OnBadEvent::park);
+  Loop(Seams seams, const ConstraintSet& constraints, Reading reading, Policy policy, Probe probe);
 
   // One round: at most limits.wait for records, then at most one batch. Does not throw for
   // failures of the world.
@@ -68,43 +73,32 @@ class Loop {
     Track track;
   };
 
-  void note_source_trouble();
+  void note_source_trouble(const std::optional<SourceFailure>& failure);
   void on_assigned(const std::vector<Partition>& partitions);
   LoopStep resynchronise();
-  LoopStep apply_polled();
-  void decode_polled();
-  [[nodiscard]] bool takes(Decoded decoded);
-  void drop_from(std::size_t index);
-  [[nodiscard]] std::vector<Advance> advances() const;
-  void anchor(std::vector<Advance>& advances) const;
-  bool commit_batch(const std::vector<Advance>& advances);
-  void on_committed(const std::vector<Advance>& advances);
+  LoopStep apply(Batch& batch);
+  [[nodiscard]] std::vector<Advance> advances(const Batch& batch) const;
+  bool commit_batch(Batch& batch, const std::vector<Advance>& advances);
+  void on_committed(const Batch& batch, const std::vector<Advance>& advances);
   void publish_progress();
+  void report_progress();
   LoopStep on_store_failure(const StoreFailure& failure);
   void lose_footing();
   Track& track(Partition partition);
 
   Seams seams_;
   const ConstraintSet& constraints_;
-  Decoder decoder_;
   Policy policy_;
-  PollLimits limits_;
   Probe probe_;
-  OnBadEvent on_bad_event_;
+  Intake intake_;
 
   std::vector<Partitioned> assigned_;
   bool is_synchronised_ = false;  // memory, ledger and source agree on the positions
   unsigned failures_in_row_ = 0;
   std::chrono::milliseconds retry_at_{0};
   std::chrono::milliseconds reported_at_{0};
-
+  std::vector<Position> reported_;
   std::string source_trouble_;
-
-  Poll poll_;
-  std::vector<Event> events_;
-  std::vector<BadEvent> bad_events_;
-  std::string halted_;  // by a record right behind the batch; what happened and what to do
-  EventCounts counts_;
 };
 
 }  // namespace uniqd

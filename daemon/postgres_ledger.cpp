@@ -32,6 +32,14 @@ void load_entities_with_compensations(PgSession& session, const std::vector<std:
   load_compensations(session, names, loaded.model, loaded.compensations);
 }
 
+// Who wants these keys, and all that promoting them takes to know.
+void load_contended(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
+                    Loaded& loaded) {
+  const auto names = load_contenders(session, std::move(keys), loaded.model);
+  load_entities_with_compensations(session, names, known, loaded);
+  load_claims(session, keys_wanted_by(names, loaded.model), known, loaded.model);
+}
+
 Writer random_writer() {
   std::random_device random;
   return Writer{static_cast<std::int64_t>(std::uint64_t{random()} << 32 | random())};
@@ -107,7 +115,7 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
     load_causes(session, events, known_, loaded.model);
     load_entities_with_compensations(session, names_of(events), known_, loaded);
     load_claims(session, keys_to_load(events, loaded.model), known_, loaded.model);
-    load_contenders(session, keys_that_may_become_free(events, loaded.model), loaded.model);
+    load_contended(session, keys_that_may_become_free(events, loaded.model), known_, loaded);
     return true;
   });
 }
@@ -140,7 +148,7 @@ void PostgresLedger::load_missing(Loaded& loaded) {
     load_entities_with_compensations(session, {missing.entities.begin(), missing.entities.end()},
                                      known_, loaded);
     load_claims(session, {missing.claims.begin(), missing.claims.end()}, known_, loaded.model);
-    load_contenders(session, {missing.contended.begin(), missing.contended.end()}, loaded.model);
+    load_contended(session, {missing.contended.begin(), missing.contended.end()}, known_, loaded);
     loaded.reset();
   });
 }

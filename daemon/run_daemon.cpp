@@ -147,8 +147,9 @@ class Daemon {
                           make_value_form(settings_) == ValueForm::plain, probe_,
                           fingerprint(constraints_, make_value_form(settings_), value_key));
     Loop loop({source, ledger, clock_, gate_, telemetry_}, constraints_,
-              Decoder(make_decoder_options(settings_, constraints_, value_key), constraints_),
-              make_policy(settings_), poll_limits, probe_, make_on_bad_event(settings_));
+              {Decoder(make_decoder_options(settings_, constraints_, value_key), constraints_),
+               poll_limits, make_on_bad_event(settings_)},
+              make_policy(settings_), probe_);
     std::thread relay([&] { run_relay(publisher); });
     spdlog::info("reading {} from {} as group {}", settings_.source.topic, settings_.source.brokers,
                  settings_.source.group);

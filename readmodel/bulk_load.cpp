@@ -3,35 +3,23 @@
 #include <future>
 
 #include "readmodel/claim_store.hpp"
-#include "readmodel/entity_codec.hpp"
-#include "readmodel/pg_copy.hpp"
+#include "readmodel/copy_rows.hpp"
 
 namespace uniqd {
 namespace {
 
 void copy_entities(const PgTarget& target, Model& model) {
-  PgCopy copy(target, "entities (entity, state, compensation)", 3);
-  model.drain_entities([&](const std::string& name, const Entity& entity) {
-    PgFields& row = copy.add_row();
-    row.add_bytes(name);
-    row.add_bytes(encode_entity(entity, model.constraints()));
-    if (entity.compensation) {
-      row.add_uuid(*entity.compensation);
-    } else {
-      row.add_null();
-    }
-  });
+  CopyEntities copy(target, model.constraints());
+  model.drain_entities(
+      [&](const std::string& name, const Entity& entity) { copy.add(name, entity); });
   copy.finish();
 }
 
 std::vector<std::int64_t> copy_claims(const PgTarget& target, Model& model) {
   std::vector<std::int64_t> counts(model.constraints().size());
-  PgCopy copy(target, "claims (key, constraint_id, owner)", 3);
+  CopyClaims copy(target);
   model.drain_claims([&](const Claim& claim) {
-    PgFields& row = copy.add_row();
-    row.add_uuid(claim.key);
-    row.add_int2(static_cast<std::int16_t>(claim.constraint));
-    row.add_bytes(claim.owner);
+    copy.add(claim);
     ++counts[claim.constraint];
   });
   copy.finish();

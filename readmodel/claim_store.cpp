@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "readmodel/copy_rows.hpp"
 #include "readmodel/entity_codec.hpp"
 
 namespace uniqd {
@@ -85,18 +86,26 @@ PgArray uuid_array(std::vector<ClaimKey> keys) {
   return array;
 }
 
-void write_entities(PgSession& session, const PgStatement& statement,
-                    const std::vector<std::pair<std::string, Entity>>& entities,
-                    const ConstraintSet& constraints) {
-  if (entities.empty()) return;
-  std::vector<const std::pair<std::string, Entity>*> sorted;
+// From so many rows on, what COPY saves by row is more than its own round trips cost.
+constexpr std::size_t copied_rows_min = 50;
+
+using NamedEntities = std::vector<std::pair<std::string, Entity>>;
+
+std::vector<const NamedEntities::value_type*> in_order(const NamedEntities& entities) {
+  std::vector<const NamedEntities::value_type*> sorted;
   sorted.reserve(entities.size());
   for (const auto& entity : entities) sorted.push_back(&entity);
   std::ranges::sort(sorted, {}, [](const auto* entity) { return std::string_view(entity->first); });
+  return sorted;
+}
+
+void write_entities(PgSession& session, const PgStatement& statement, const NamedEntities& entities,
+                    const ConstraintSet& constraints) {
+  if (entities.empty()) return;
   PgArray names = PgArray::of_text();
   PgArray states = PgArray::of_bytea();
   PgArray compensations = PgArray::of_uuid();
-  for (const auto* entity : sorted) {
+  for (const auto* entity : in_order(entities)) {
     names.add_bytes(entity->first);
     states.add_bytes(encode_entity(entity->second, constraints));
     if (entity->second.compensation) {
@@ -120,6 +129,26 @@ void write_claims(PgSession& session, const PgStatement& statement, std::vector<
     owners.add_bytes(claim.owner);
   }
   session.run(statement, keys, constraints, owners);
+}
+
+void add_entities(PgSession& session, const NamedEntities& entities,
+                  const ConstraintSet& constraints) {
+  if (entities.size() < copied_rows_min) {
+    return write_entities(session, insert_entities, entities, constraints);
+  }
+  CopyEntities copy(session, constraints);
+  for (const auto* entity : in_order(entities)) copy.add(entity->first, entity->second);
+  copy.finish();
+}
+
+void add_claims(PgSession& session, std::vector<Claim> claims) {
+  if (claims.size() < copied_rows_min) {
+    return write_claims(session, insert_claims, std::move(claims));
+  }
+  std::ranges::sort(claims, {}, &Claim::key);
+  CopyClaims copy(session);
+  for (const Claim& claim : claims) copy.add(claim);
+  copy.finish();
 }
 
 void write_texts(PgSession& session, const ModelChanges& changes) {
@@ -171,6 +200,17 @@ void load_entities(PgSession& session, std::vector<std::string> names, const Kno
   }
 }
 
+namespace {
+
+void add_wanted(const Entity& entity, const ConstraintSet& constraints,
+                std::vector<ClaimKey>& keys) {
+  for (const Constraint& constraint : constraints) {
+    if (const auto wanted = wanted_key(constraint, entity.parts)) keys.push_back(*wanted);
+  }
+}
+
+}  // namespace
+
 std::vector<ClaimKey> keys_to_load(const std::vector<Event>& events, const Model& model) {
   std::vector<ClaimKey> keys;
   for (const Event& event : events) {
@@ -178,10 +218,15 @@ std::vector<ClaimKey> keys_to_load(const std::vector<Event>& events, const Model
       if (value.digest) keys.push_back(value.digest->key());
     }
     const Entity* entity = model.entity(event.entity);
-    if (!entity || !entity->compensation) continue;
-    for (const Constraint& constraint : model.constraints()) {
-      if (const auto wanted = wanted_key(constraint, entity->parts)) keys.push_back(*wanted);
-    }
+    if (entity && entity->compensation) add_wanted(*entity, model.constraints(), keys);
+  }
+  return keys;
+}
+
+std::vector<ClaimKey> keys_wanted_by(const std::vector<std::string>& entities, const Model& model) {
+  std::vector<ClaimKey> keys;
+  for (const std::string& name : entities) {
+    if (const Entity* entity = model.entity(name)) add_wanted(*entity, model.constraints(), keys);
   }
   return keys;
 }
@@ -201,10 +246,14 @@ std::vector<ClaimKey> keys_that_may_become_free(const std::vector<Event>& events
 
 void load_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
                  Model& model) {
-  std::erase_if(keys, [&](ClaimKey key) { return model.has_loaded_claim(key); });
-  for (const ClaimKey& key : keys) model.load_no_claim(key);
-  std::erase_if(keys, [&](ClaimKey key) { return !known.may_have_claim(key); });
+  std::erase_if(keys, [&](ClaimKey key) {
+    if (model.has_loaded_claim(key)) return true;
+    if (known.may_have_key(key)) return false;
+    model.load_unheard_of(key);
+    return true;
+  });
   if (keys.empty()) return;
+  for (const ClaimKey& key : keys) model.load_no_claim(key);
   sort_unique(keys);
   for (const auto& row : session.run(select_claims, uuid_array(std::move(keys)))) {
     model.load_claim(
@@ -212,15 +261,19 @@ void load_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys
   }
 }
 
-void load_contenders(PgSession& session, std::vector<ClaimKey> keys, Model& model) {
-  if (keys.empty()) return;
+std::vector<std::string> load_contenders(PgSession& session, std::vector<ClaimKey> keys,
+                                         Model& model) {
+  std::vector<std::string> names;
+  if (keys.empty()) return names;
   sort_unique(keys);
   for (const ClaimKey& key : keys) model.load_no_contenders(key);
   std::map<ClaimKey, std::vector<Contender>> by_key;
   for (const auto& row : session.run(select_contenders, uuid_array(std::move(keys)))) {
     by_key[uuid_of<ClaimKey>(row[0])].push_back({row[1].c_str(), row[2].as<std::int64_t>()});
+    names.emplace_back(row[1].c_str());
   }
   for (const auto& [key, contenders] : by_key) model.load_contenders(key, contenders);
+  return names;
 }
 
 void load_causes(PgSession& session, const std::vector<Event>& events, const KnownKeys& known,
@@ -262,9 +315,9 @@ void save_model(PgSession& session, const ModelChanges& changes, const Constrain
   if (!changes.entities_removed.empty()) {
     session.run(delete_entities, text_array(changes.entities_removed));
   }
-  write_entities(session, insert_entities, changes.entities_added, constraints);
+  add_entities(session, changes.entities_added, constraints);
   write_entities(session, update_entities, changes.entities_changed, constraints);
-  write_claims(session, insert_claims, changes.claims_added);
+  add_claims(session, changes.claims_added);
   write_claims(session, update_claims, changes.claims_changed);
   add_claim_counts(session, constraints, changes.claim_count_deltas);
   write_contenders(session, delete_contenders, changes.contenders_removed);

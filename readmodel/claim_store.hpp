@@ -24,8 +24,9 @@ void load_entities(PgSession& session, std::vector<std::string> names, const Kno
 void load_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
                  Model& model);
 
-// Who wants these keys without owning them.
-void load_contenders(PgSession& session, std::vector<ClaimKey> keys, Model& model);
+// Who wants these keys without owning them; returns those.
+std::vector<std::string> load_contenders(PgSession& session, std::vector<ClaimKey> keys,
+                                         Model& model);
 
 // The events among `events` that were found violating before.
 void load_causes(PgSession& session, const std::vector<Event>& events, const KnownKeys& known,
@@ -50,6 +51,10 @@ void save_dead_letters(PgSession& session, const std::string& topic,
 // leaves out (compound values, mostly) the model will report as missing. Pure.
 [[nodiscard]] std::vector<ClaimKey> keys_to_load(const std::vector<Event>& events,
                                                  const Model& model);
+
+// The keys that these entities want, as far as they are in `model`. Pure.
+[[nodiscard]] std::vector<ClaimKey> keys_wanted_by(const std::vector<std::string>& entities,
+                                                   const Model& model);
 
 // The keys that may become free by `events`, given their entities in `model`. Pure.
 [[nodiscard]] std::vector<ClaimKey> keys_that_may_become_free(const std::vector<Event>& events,

@@ -30,7 +30,7 @@ void Model::load_entity(std::string name, const Entity& entity) {
 }
 
 void Model::load_claim(const Claim& claim) {
-  claims_.insert_or_assign(claim.key, Tracked<Claim>{claim, claim});
+  claims_.insert_or_assign(claim.key, TrackedClaim{{claim, claim}});
 }
 
 void Model::load_contenders(ClaimKey key, const std::vector<Contender>& contenders) {
@@ -59,7 +59,8 @@ const std::vector<Contender>& Model::contenders(ClaimKey key) const {
   static const std::vector<Contender> none;
   const auto found = contenders_.find(key);
   if (is_partial_ && (found == contenders_.end() || !found->second.is_loaded)) {
-    missing_.contended.insert(key);
+    const auto claim = claims_.find(key);
+    if (claim == claims_.end() || !claim->second.is_unheard_of) missing_.contended.insert(key);
   }
   return found == contenders_.end() ? none : found->second.known;
 }

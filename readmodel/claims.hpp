@@ -114,6 +114,8 @@ class Model {
   // The store was asked and has none.
   void load_no_entity(const std::string& name) { entities_.try_emplace(name); }
   void load_no_claim(ClaimKey key) { claims_.try_emplace(key); }
+  // Nobody ever had the key, nor wanted it.
+  void load_unheard_of(ClaimKey key) { claims_.try_emplace(key).first->second.is_unheard_of = true; }
   void load_no_contenders(ClaimKey key) { contenders_[key].is_loaded = true; }
 
   // Not for a key that was asked for in vain and then put: the store may know an owner.
@@ -164,6 +166,9 @@ class Model {
     std::optional<T> stored;
     std::optional<T> known;
   };
+  struct TrackedClaim : Tracked<Claim> {
+    bool is_unheard_of = false;  // by the store
+  };
   struct TrackedContenders {
     bool is_loaded = false;
     std::vector<Contender> stored;
@@ -179,7 +184,7 @@ class Model {
   const ConstraintSet* constraints_;
   bool is_partial_ = false;
   ByName<Tracked<Entity>> entities_;
-  absl::flat_hash_map<ClaimKey, Tracked<Claim>, std::hash<ClaimKey>> claims_;
+  absl::flat_hash_map<ClaimKey, TrackedClaim, std::hash<ClaimKey>> claims_;
   // May hold additions to a key whose stored contenders were not loaded: adding needs no knowledge
   // of the others.
   absl::flat_hash_map<ClaimKey, TrackedContenders, std::hash<ClaimKey>> contenders_;

@@ -11,7 +11,7 @@ namespace {
 
 // One filter for three kinds of keys, which therefore must not have the same hashes.
 std::uint64_t hash_of_entity(std::string_view name) { return absl::Hash<std::string_view>{}(name); }
-std::uint64_t hash_of_claim(ClaimKey key) {
+std::uint64_t hash_of_key(ClaimKey key) {
   return std::hash<ClaimKey>{}(key) ^ 0x9e3779b97f4a7c15U;
 }
 std::uint64_t hash_of_cause(CompensationId cause) {
@@ -45,8 +45,8 @@ struct KnownKeys::Reading {
       session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
       each(session, "SELECT entity FROM entities",
            [&](const pqxx::field& field) { filter.add(hash_of_entity(field.c_str())); });
-      each(session, "SELECT key FROM claims",
-           [&](const pqxx::field& field) { filter.add(hash_of_claim(uuid_of<ClaimKey>(field))); });
+      each(session, "SELECT key FROM claims UNION ALL SELECT key FROM contenders",
+           [&](const pqxx::field& field) { filter.add(hash_of_key(uuid_of<ClaimKey>(field))); });
       each(session, "SELECT DISTINCT cause FROM violations", [&](const pqxx::field& field) {
         filter.add(hash_of_cause(uuid_of<CompensationId>(field)));
       });
@@ -109,7 +109,7 @@ bool KnownKeys::may_contain(std::uint64_t hash) const {
 bool KnownKeys::may_have_entity(std::string_view name) const {
   return may_contain(hash_of_entity(name));
 }
-bool KnownKeys::may_have_claim(ClaimKey key) const { return may_contain(hash_of_claim(key)); }
+bool KnownKeys::may_have_key(ClaimKey key) const { return may_contain(hash_of_key(key)); }
 bool KnownKeys::may_have_cause(CompensationId cause) const {
   return may_contain(hash_of_cause(cause));
 }
@@ -117,7 +117,8 @@ bool KnownKeys::may_have_cause(CompensationId cause) const {
 void KnownKeys::remember(const ModelChanges& changes) {
   if (!is_active_) return;
   for (const auto& [name, entity] : changes.entities_added) remembered_.add(hash_of_entity(name));
-  for (const Claim& claim : changes.claims_added) remembered_.add(hash_of_claim(claim.key));
+  for (const Claim& claim : changes.claims_added) remembered_.add(hash_of_key(claim.key));
+  for (const auto& [key, entity] : changes.contenders_added) remembered_.add(hash_of_key(key));
 }
 
 void KnownKeys::remember_cause(CompensationId cause) {

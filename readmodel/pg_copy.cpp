@@ -22,17 +22,28 @@ std::string first_line(const char* text) {
 }  // namespace
 
 PgCopy::PgCopy(const PgTarget& target, const std::string& columns, std::int16_t column_count)
-    : connection_(PQconnectdb(with_deadlines(target.conninfo).c_str())),
+    : own_(PQconnectdb(with_deadlines(target.conninfo).c_str())),
+      connection_(own_.get()),
       column_count_(column_count) {
-  if (PQstatus(connection_.get()) != CONNECTION_OK) fail(nullptr);
-  const std::string begin = "SET search_path = \"" + target.schema +
-                            "\"; SET synchronous_commit = off; SET client_min_messages = 'warning'";
-  const Result set(PQexec(connection_.get(), begin.c_str()));
+  if (PQstatus(connection_) != CONNECTION_OK) fail(nullptr);
+  const std::string settings =
+      "SET search_path = \"" + target.schema +
+      "\"; SET synchronous_commit = off; SET client_min_messages = 'warning'";
+  const Result set(PQexec(connection_, settings.c_str()));
   if (PQresultStatus(set.get()) != PGRES_COMMAND_OK) fail(set.get());
+  begin(columns);
+}
+
+PgCopy::PgCopy(PgSession& session, const std::string& columns, std::int16_t column_count)
+    : connection_(session.raw()), column_count_(column_count) {
+  begin(columns);
+}
+
+void PgCopy::begin(const std::string& columns) {
   const Result copy(
-      PQexec(connection_.get(), ("COPY " + columns + " FROM STDIN (FORMAT binary)").c_str()));
+      PQexec(connection_, ("COPY " + columns + " FROM STDIN (FORMAT binary)").c_str()));
   if (PQresultStatus(copy.get()) != PGRES_COPY_IN) fail(copy.get());
-  if (PQputCopyData(connection_.get(), header.data(), static_cast<int>(header.size())) != 1) {
+  if (PQputCopyData(connection_, header.data(), static_cast<int>(header.size())) != 1) {
     fail(nullptr);
   }
 }
@@ -45,7 +56,7 @@ PgFields& PgCopy::add_row() {
 
 void PgCopy::send() {
   const std::string& bytes = rows_.bytes();
-  if (PQputCopyData(connection_.get(), bytes.data(), static_cast<int>(bytes.size())) != 1) {
+  if (PQputCopyData(connection_, bytes.data(), static_cast<int>(bytes.size())) != 1) {
     fail(nullptr);
   }
   rows_.clear();
@@ -54,17 +65,17 @@ void PgCopy::send() {
 void PgCopy::finish() {
   rows_.append_int2(-1);
   send();
-  if (PQputCopyEnd(connection_.get(), nullptr) != 1) fail(nullptr);
-  const Result result(PQgetResult(connection_.get()));
+  if (PQputCopyEnd(connection_, nullptr) != 1) fail(nullptr);
+  const Result result(PQgetResult(connection_));
   if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) fail(result.get());
-  connection_.reset();
+  const Result none(PQgetResult(connection_));  // says that there is no more, and has to be read
 }
 
 void PgCopy::fail(const PGresult* result) const {
   const char* sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
   throw StoreFailure(
       sqlstate ? sqlstate : "",
-      first_line(result ? PQresultErrorMessage(result) : PQerrorMessage(connection_.get())));
+      first_line(result ? PQresultErrorMessage(result) : PQerrorMessage(connection_)));
 }
 
 }  // namespace uniqd

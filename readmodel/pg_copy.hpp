@@ -1,5 +1,5 @@
 #pragma once
-// pg_copy.hpp - many rows into one table: COPY in binary form, on a connection of its own.
+// pg_copy.hpp - many rows into one table: COPY in binary form.
 
 #include <libpq-fe.h>
 
@@ -11,25 +11,31 @@
 
 namespace uniqd {
 
-// One COPY, which is one transaction. Thread safety: none. Everything throws StoreFailure.
+// One COPY. Thread safety: none. Everything throws StoreFailure.
 class PgCopy {
  public:
-  // `columns`: the table and the columns that each row has, e.g. "claims (key, owner)".
+  // On a connection and in a transaction of its own. `columns`: the table and the columns that each
+  // row has, e.g. "claims (key, owner)".
   PgCopy(const PgTarget& target, const std::string& columns, std::int16_t column_count);
+  // In the session's transaction; until it has finished, nothing else may be run there. Where it
+  // throws or is given up, the session is of no more use.
+  PgCopy(PgSession& session, const std::string& columns, std::int16_t column_count);
 
   // Begins a row, whose fields are then to be added, as many as there are columns.
   PgFields& add_row();
-  // Nothing of it is there before, nor if it throws.
+  // Nothing of it is there if it throws.
   void finish();
 
  private:
   struct Close {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
+  void begin(const std::string& columns);
   void send();
   [[noreturn]] void fail(const PGresult* result) const;
 
-  std::unique_ptr<PGconn, Close> connection_;
+  std::unique_ptr<PGconn, Close> own_;
+  PGconn* connection_;
   std::int16_t column_count_;
   PgFields rows_;
 };

@@ -81,20 +81,32 @@ std::string with_deadlines(const std::string& conninfo) {
   return text;
 }
 
+#if PQXX_VERSION_MAJOR < 7
+PgConnection::PgConnection(const std::string& conninfo)
+    : connection_base(policy_), policy_(conninfo) {
+  init();
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  inhibit_reactivation(true);  // which would lose the session's settings
+#pragma GCC diagnostic pop
+}
+
+PgConnection::Policy::handle PgConnection::Policy::do_startconnect(handle before) {
+  connected = connect_direct::do_startconnect(before);
+  return connected;
+}
+#else
+PgConnection::PgConnection(const std::string& conninfo)
+    : PgConnection(PQconnectdb(conninfo.c_str())) {}
+#endif
+
 PgSession::PgSession(const PgTarget& target) {
   const std::string conninfo = with_deadlines(target.conninfo);
   try {
-    connection_ = std::make_unique<pqxx::connection>(conninfo);
+    connection_ = std::make_unique<PgConnection>(conninfo);
   } catch (const pqxx::broken_connection& failure) {
     throw StoreFailure(connect_sqlstate(failure.what()), first_line(failure.what()));
   }
-#if PQXX_VERSION_MAJOR < 7
-  // Version 6 reconnects silently and loses the session's settings with it.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-  connection_->inhibit_reactivation(true);
-#pragma GCC diagnostic pop
-#endif
   // Sequential scans are never right for the batch statements, whatever the planner thinks of a
   // young table's statistics. Compiling is never worth its time for them either, and a sequential
   // scan that cannot be avoided looks dear enough for it.

@@ -26,6 +26,36 @@ struct PgStatement {
   const char* sql;
 };
 
+// libpqxx's connection, and libpq's below it, which alone can COPY in binary form.
+#if PQXX_VERSION_MAJOR < 7
+class PgConnection : public pqxx::connection_base {
+ public:
+  explicit PgConnection(const std::string& conninfo);
+  ~PgConnection() noexcept { close(); }
+  PgConnection(const PgConnection&) = delete;
+  PgConnection& operator=(const PgConnection&) = delete;
+  [[nodiscard]] pg_conn* raw() const { return policy_.connected; }
+
+ private:
+  struct Policy : pqxx::connect_direct {
+    using pqxx::connect_direct::connect_direct;
+    handle do_startconnect(handle before) override;
+    handle connected = nullptr;
+  };
+  Policy policy_;
+};
+#else
+class PgConnection : public pqxx::connection {
+ public:
+  explicit PgConnection(const std::string& conninfo);
+  [[nodiscard]] pg_conn* raw() const { return raw_; }
+
+ private:
+  explicit PgConnection(pg_conn* raw) : pqxx::connection(seize_raw_connection(raw)), raw_(raw) {}
+  pg_conn* raw_;
+};
+#endif
+
 // One connection, with or without a transaction. Never reconnects by itself: after a StoreFailure
 // throw it away. Thread safety: none.
 class PgSession {
@@ -51,13 +81,13 @@ class PgSession {
     return guarded([&] {
       prepare(statement);
       if (transaction_) return transaction_->exec_prepared(statement.name, bind(arguments)...);
-      pqxx::nontransaction single(connection());
+      pqxx::nontransaction single(*connection_);
       return single.exec_prepared(statement.name, bind(arguments)...);
     });
   }
 
-  // A connection of one's own for what the above does not cover; same rules.
-  pqxx::connection& connection() { return *connection_; }
+  // For what the above does not cover; in the transaction if one is open. Owned by the session.
+  [[nodiscard]] pg_conn* raw() const { return connection_->raw(); }
 
  private:
   template <class Argument>
@@ -87,7 +117,7 @@ class PgSession {
   [[noreturn]] static void rethrow_as_store_failure();
   void prepare(const PgStatement& statement);
 
-  std::unique_ptr<pqxx::connection> connection_;
+  std::unique_ptr<PgConnection> connection_;
   std::unique_ptr<pqxx::work> transaction_;
   std::set<const char*> prepared_;
 };

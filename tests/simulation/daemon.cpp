@@ -18,6 +18,13 @@ Decoder make_decoder(const ConstraintSet& constraints) {
   return {std::move(options), constraints};
 }
 
+Loop::Reading make_reading(const ConstraintSet& constraints, std::size_t records_max) {
+  return {make_decoder(constraints),
+          {records_max, std::size_t{1} << 20, std::chrono::milliseconds(0)},
+          OnBadEvent::park,
+          Ahead::at_once};
+}
+
 namespace {
 
 Action make_action(Deed deed) {
@@ -49,14 +56,14 @@ Policy make_policy(const std::vector<Oracle::Rule>& rules, double max_violation_
 Daemon::Daemon(World& world)
     : world_(world),
       source_(world.topic_, world.dice_, world.faults_, world.is_broker_down_),
-      ledger_(world.database_, world.dice_, world.faults_, [this] { return source_.polled(); }),
+      ledger_(world.database_, world.dice_, world.faults_,
+              [this](const auto& advances) { return source_.polled(advances); }),
       outbox_(world.database_, world.faults_, world.clock_),
       publisher_(world.commands_, world.faults_, world.is_broker_down_,
                  [this](const Command& command) { examine(command); }),
       loop_({source_, ledger_, world.clock_, gate_, telemetry_}, world.constraints_,
-            make_decoder(world.constraints_), make_policy(world.rules_, world.max_violation_share_),
-            {1 + world.dice_.below(40), std::size_t{1} << 20, std::chrono::milliseconds(0)},
-            probe()),
+            make_reading(world.constraints_, 1 + world.dice_.below(40)),
+            make_policy(world.rules_, world.max_violation_share_), probe()),
       relay_(outbox_, publisher_, source_topic, CommandEnvelope::cloudevents_binary,
              1 + world.dice_.below(5), probe()) {}
 

@@ -10,6 +10,7 @@ namespace uniqd::simulation {
 
 // How the simulated daemons are configured.
 [[nodiscard]] Decoder make_decoder(const ConstraintSet& constraints);
+[[nodiscard]] Loop::Reading make_reading(const ConstraintSet& constraints, std::size_t records_max);
 [[nodiscard]] Policy make_policy(const std::vector<Oracle::Rule>& rules,
                                  double max_violation_share);
 

@@ -73,7 +73,7 @@ bool FakeLedger::begin(const std::vector<Advance>& advances, const std::vector<E
       return false;
     }
   }
-  open_ = {advances, polled_(), {}, generation_};
+  open_ = {advances, polled_(advances), {}, generation_};
   talk(Fault::load_failed, 20);
   database_.state().store.load(events, loaded);
   return true;

@@ -15,7 +15,7 @@ class FakeLedger : public Ledger {
  public:
   // `polled` says what the batch at hand was made of.
   FakeLedger(Database& database, Dice& dice, FaultPlan& faults,
-             std::function<PolledPlaces()> polled)
+             std::function<PolledPlaces(const std::vector<Advance>&)> polled)
       : database_(database), dice_(dice), faults_(faults), polled_(std::move(polled)) {}
 
   std::vector<Position> positions(const std::vector<Partition>& partitions) override;
@@ -36,7 +36,7 @@ class FakeLedger : public Ledger {
   Database& database_;
   Dice& dice_;
   FaultPlan& faults_;
-  std::function<PolledPlaces()> polled_;
+  std::function<PolledPlaces(const std::vector<Advance>&)> polled_;
   std::optional<Database::Batch> open_;
   bool is_dropped_ = false;
   int generation_ = 0;  // as it was when the positions were read

@@ -12,16 +12,28 @@ namespace uniqd::simulation {
 void FakeSource::forget_bytes() {
   for (std::string& bytes : bytes_) std::ranges::fill(bytes, 'X');
   bytes_.clear();
-  polled_.clear();
+  polled_before_ = std::exchange(polled_, {});
+}
+
+PolledPlaces FakeSource::polled(const std::vector<Advance>& advances) const {
+  const auto brought = [&](const PolledPlaces& places) {
+    return std::ranges::any_of(advances, [&](const Advance& advance) {
+      return std::ranges::find(places, std::pair(advance.partition, advance.first)) !=
+             places.end();
+    });
+  };
+  if (brought(polled_before_)) return polled_before_;
+  return brought(polled_) ? polled_ : PolledPlaces{};
 }
 
 void FakeSource::poll(const PollLimits& limits, Poll& poll) {
   poll = {};
   forget_bytes();
+  ends_before_.clear();
   if (news_) {
     assigned_ = *std::exchange(news_, std::nullopt);
     fetches_.clear();
-    ends_at_start_.clear();
+    ends_before_ = std::exchange(ends_at_start_, {});
     poll.assigned = assigned_;
     return;
   }
@@ -70,6 +82,7 @@ std::vector<PartitionEnd> FakeSource::fetch_from(const std::vector<Position>& po
           "what is fetched is what was assigned");
   forget_bytes();
   fetches_.clear();
+  ends_before_.clear();
   const bool ends_known = !is_broker_down_ && !faults_.strikes(Fault::ends_unknown, 6);
   std::vector<PartitionEnd> ends;
   for (const Position& position : positions) {
@@ -101,8 +114,10 @@ void FakeSource::check_anchor(const Position& position) const {
 }
 
 std::optional<Offset> FakeSource::end_at_start(Partition partition) const {
-  const auto found = ends_at_start_.find(partition);
-  return found == ends_at_start_.end() ? std::nullopt : std::optional(found->second);
+  for (const auto* ends : {&ends_at_start_, &ends_before_}) {
+    if (const auto found = ends->find(partition); found != ends->end()) return found->second;
+  }
+  return std::nullopt;
 }
 
 }  // namespace uniqd::simulation

@@ -32,8 +32,9 @@ class FakeSource : public RecordSource {
     is_alone_ = true;
   }
 
-  // The places of the records of the last poll, in its order.
-  [[nodiscard]] const PolledPlaces& polled() const { return polled_; }
+  // The places of the records of the poll that brought what these advances begin with, in its
+  // order; of the last two polls, since one may be ahead. None where it brought ends only.
+  [[nodiscard]] PolledPlaces polled(const std::vector<Advance>& advances) const;
   // The true end of the partition when fetching it last began; nothing where it never did.
   [[nodiscard]] std::optional<Offset> end_at_start(Partition partition) const;
 
@@ -57,7 +58,10 @@ class FakeSource : public RecordSource {
   std::optional<std::vector<Partition>> news_;
   std::vector<Fetch> fetches_;
   std::map<Partition, Offset> ends_at_start_;
+  // Of the assignment that the last poll ended, of which the member may not have heard yet.
+  std::map<Partition, Offset> ends_before_;
   PolledPlaces polled_;
+  PolledPlaces polled_before_;  // by the poll before
   std::vector<std::string> bytes_;  // what the last poll's views look at
 };
 

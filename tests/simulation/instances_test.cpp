@@ -100,11 +100,11 @@ class Instances {
   struct Instance {
     explicit Instance(Instances& all)
         : source(all.topic_, all.dice_, all.faults_, all.is_broker_down_),
-          ledger(all.database_, all.dice_, all.faults_, [this] { return source.polled(); }),
+          ledger(all.database_, all.dice_, all.faults_,
+                 [this](const auto& advances) { return source.polled(advances); }),
           loop({source, ledger, all.clock_, gate, telemetry}, all.constraints_,
-               make_decoder(all.constraints_),
+               make_reading(all.constraints_, 1 + all.dice_.below(9)),
                make_policy(all.constraints_, {ActionKind::send, ActionKind::review}),
-               {1 + all.dice_.below(9), std::size_t{1} << 20, std::chrono::milliseconds(0)},
                [](std::string_view) {}) {}
     FakeSource source;
     FakeLedger ledger;

@@ -435,7 +435,7 @@ void World::settle_all() {
   go_on_until(
       [&] {
         return commands_consumed_ == commands_.size() && answers_.empty() && is_caught_up() &&
-               is_all_answered() && !rebuilder_->is_at_work();
+               is_all_sent() && is_all_answered() && !rebuilder_->is_at_work();
       },
       "when the service answers, nothing stays open", true);
 }

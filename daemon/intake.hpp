@@ -1,0 +1,90 @@
+#pragma once
+// intake.hpp - what comes in: records polled and decoded, one batch ahead where that saves time.
+
+#include <cstdint>
+#include <future>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commands/relay.hpp"
+#include "daemon/process_batch.hpp"
+#include "daemon/record_source.hpp"
+#include "readmodel/dead_letter.hpp"
+#include "readmodel/decode_event.hpp"
+#include "readmodel/event.hpp"
+#include "readmodel/position.hpp"
+
+namespace uniqd {
+
+// What one poll brought, decoded; it refers to nothing of the source.
+struct Batch {
+  // How far it takes one partition.
+  struct Reach {
+    Partition partition{};
+    Offset first;  // the first record; where there is none, as next
+    Offset next;   // exclusive; beyond the records where an end was met
+    std::optional<Anchor> anchor{};  // the last record
+    std::optional<std::int64_t> sequence{};
+    std::int64_t last_timestamp_ms = -1;  // of the last record; -1: has none
+  };
+  std::vector<Event> events;  // in the order in which they are to be applied
+  std::vector<BadEvent> bad_events;
+  EventCounts counts;  // of what is no event
+  std::size_t record_count = 0;
+  std::vector<Reach> reaches;  // in the order of the partitions
+  std::vector<PartitionEnd> ends;
+  std::string halted;  // by the record right behind the batch; what happened and what to do
+  // As in Poll.
+  std::optional<std::vector<Partition>> assigned;
+  std::optional<SourceFailure> failure;
+};
+
+// How the batch ahead is made: beside the caller, or (for simulations) before fetch_ahead returns.
+enum class Ahead : std::uint8_t { beside, at_once };
+
+// Polls and decodes. Between fetch_ahead() and the next call of next() or drop_ahead(), nobody else
+// may touch source and decoder. Thread safety: none, but for the thread it may start itself.
+class Intake {
+ public:
+  // `source` must outlive it. `probe` is called with "after_poll".
+  Intake(RecordSource& source, Decoder decoder, OnBadEvent on_bad_event, PollLimits limits,
+         Ahead ahead, Probe probe);
+  ~Intake();
+  Intake(const Intake&) = delete;
+  Intake& operator=(const Intake&) = delete;
+
+  // The next batch: the one fetched ahead, or a new one, for which it waits at most limits.wait.
+  // Good until the call after the next.
+  [[nodiscard]] Batch& next();
+
+  // Begins with the batch after `batch`, if that looks like one of many: it is about full, and the
+  // next will therefore not be waited for.
+  void fetch_ahead(const Batch& batch);
+
+  // Forgets the batch ahead; its records have to be fetched again. Returns what it had to say about
+  // the assignment.
+  [[nodiscard]] std::optional<std::vector<Partition>> drop_ahead();
+
+  // Decoder::resume().
+  void resume(const Position& position);
+
+ private:
+  void fill(Batch& batch);
+  [[nodiscard]] bool take(Decoded decoded, Batch& batch) const;
+  void keep_until(std::size_t count);
+  void find_reaches(Batch& batch) const;
+
+  RecordSource& source_;
+  Decoder decoder_;
+  OnBadEvent on_bad_event_;
+  PollLimits limits_;
+  Ahead ahead_;
+  Probe probe_;
+  Poll poll_;
+  Batch batches_[2];
+  std::size_t current_ = 0;  // of batches_; the other one is ahead
+  std::future<void> ahead_ready_;  // valid: there is one
+};
+
+}  // namespace uniqd
