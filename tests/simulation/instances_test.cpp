@@ -24,7 +24,7 @@ namespace {
 
 const std::vector<Oracle::Rule> rules{{{"e"}}, {{"e", "n"}, Deed::review, Deed::review}};
 
-Decoder make_decoder(const ConstraintSet& constraints) {
+Loop::Reading make_reading(const ConstraintSet& constraints, std::size_t records_max) {
   DecoderOptions options;
   options.source_topic = source_topic;
   options.value_key = "a key for simulations";
@@ -32,7 +32,10 @@ Decoder make_decoder(const ConstraintSet& constraints) {
   options.events["UserAdded"] = {Effect::claim, "/userId", slots};
   options.events["UserChanged"] = {Effect::change, "/userId", slots};
   options.events["UserDeactivated"] = {Effect::release, "/userId", {}};
-  return {std::move(options), constraints};
+  return {Decoder(std::move(options), constraints),
+          {records_max, std::size_t{1} << 20, std::chrono::milliseconds(0)},
+          OnBadEvent::park,
+          Ahead::at_once};
 }
 
 // One partition of users who want few values.
