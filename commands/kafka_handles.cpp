@@ -62,6 +62,13 @@ TopicFacts ask_for_topic(rd_kafka_t* client, rd_kafka_topic_t* topic, int timeou
   return facts;
 }
 
+void wake_fetcher(rd_kafka_t* client, const std::string& topic, Partition partition, int wait_ms) {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  rd_kafka_query_watermark_offsets(client, topic.c_str(), to_number(partition), &low, &high,
+                                   wait_ms);
+}
+
 std::string missing_topic_text(std::string_view brokers, std::string_view topic) {
   return fmt::format(
       "topic \"{}\" does not exist on {}; create it, e.g. kafka-topics.sh --bootstrap-server {} "

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "readmodel/identifiers.hpp"
+
 namespace uniqd {
 
 template <auto destroy>
@@ -68,6 +70,11 @@ struct TopicFacts {
   int partitions = 0;
 };
 [[nodiscard]] TopicFacts ask_for_topic(rd_kafka_t* client, rd_kafka_topic_t* topic, int timeout_ms);
+
+// Has the client look again at what it may fetch of the partition. librdkafka (2.0) does so once a
+// second, and when it has a request to send: where a partition becomes fetchable in between, or its
+// queue was full and is not any more, it would not notice. Waits for the broker, at most so long.
+void wake_fetcher(rd_kafka_t* client, const std::string& topic, Partition partition, int wait_ms);
 
 // Error texts with their remedy, the same wherever they are met.
 [[nodiscard]] std::string missing_topic_text(std::string_view brokers, std::string_view topic);

@@ -26,6 +26,7 @@ constexpr milliseconds verify_after{100};
 // After a partition's leader has said that there is no such topic, librdkafka 2.0.2 is silent, asks
 // again after fetch.error.backoff.ms, 500 unless configured, and goes on at the same offset.
 constexpr milliseconds silence{300};
+constexpr milliseconds wake_after{10};
 constexpr std::chrono::seconds witness_answers_within{5};
 constexpr int notice = 5;  // as syslog has it
 
@@ -299,6 +300,27 @@ void KafkaSource::gather(const PollLimits& limits) {
   // The batch call waits for ALL it is asked for: wait for one, then take what is there.
   if (inbox_.empty()) take(1, asks ? 0 : wait_ms);
   if (inbox_.size() < count_max) take(count_max - inbox_.size(), 0);
+  keep_fetching(limits);
+}
+
+// In a backlog the client's queue gets full, and may then be emptied before the client notices that
+// it can fetch more.
+void KafkaSource::keep_fetching(const PollLimits& limits) {
+  const auto now = Clock::now();
+  const bool is_backlog = inbox_.size() >= limits.records_max;
+  const bool is_waking = waking_.valid() && waking_.wait_for(milliseconds{0}) !=
+                                                std::future_status::ready;
+  if (!is_backlog || is_waking || assigned_.empty() || now - woken_at_ < wake_after ||
+      rd_kafka_queue_length(consumer_->queue.get()) > 2 * limits.records_max) {
+    return;
+  }
+  woken_at_ = now;
+  woken_ = (woken_ + 1) % assigned_.size();
+  // The broker answers after the fetch before, which it may keep for fetch.wait.max.ms.
+  waking_ = std::async(std::launch::async, [consumer = consumer_, partition = assigned_[woken_],
+                                            topic = options_.topic, wait = limits.wait] {
+    wake_fetcher(consumer->client.get(), topic, partition, static_cast<int>(wait.count()));
+  });
 }
 
 void KafkaSource::take(std::size_t count, int wait_ms) {

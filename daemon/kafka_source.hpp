@@ -99,6 +99,7 @@ class KafkaSource final : public RecordSource {
   void take(std::size_t count, int wait_ms);
   void find_partitions(std::chrono::milliseconds wait);
   void gather(const PollLimits& limits);
+  void keep_fetching(const PollLimits& limits);
   void hand_out(const PollLimits& limits, Poll& poll);
   [[nodiscard]] bool add_record(const rd_kafka_message_t& message, Poll& poll);
   void add_end(const rd_kafka_message_t& message, Poll& poll);
@@ -135,6 +136,10 @@ class KafkaSource final : public RecordSource {
   KafkaLog log_;
   std::shared_ptr<Consumer> consumer_;  // shared with the thread that closes it
   bool has_found_partitions_ = false;   // only with reads_alone
+
+  Clock::time_point woken_at_{};  // the fetcher, for the partition at
+  std::size_t woken_ = 0;         // of assigned_
+  std::future<void> waking_;
 
   std::deque<KafkaMessage> inbox_;        // read, not handed out yet
   std::vector<KafkaMessage> held_;        // what the last poll's views point into

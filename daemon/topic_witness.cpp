@@ -12,7 +12,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int close_within_ms = 1000;
-constexpr int nudge_after_ms = 10;
+constexpr int wake_after_ms = 10;
 
 }  // namespace
 
@@ -48,15 +48,6 @@ void TopicWitness::fetch(const Questions& questions) {
   rd_kafka_assign(client_.get(), list.get());
 }
 
-// librdkafka (2.0) looks at what it may fetch before the partition is said to be fetchable, now and
-// then, and again only a second later, or when it has a request to send.
-void TopicWitness::nudge(int wait_ms) {
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  rd_kafka_query_watermark_offsets(client_.get(), topic_.c_str(),
-                                   to_number(open_.begin()->first), &low, &high, wait_ms);
-}
-
 TopicWitness::Answer TopicWitness::ask(const Questions& questions, std::chrono::milliseconds wait) {
   if (asked_.size() != questions.size()) fetch(questions);
   const auto deadline = Clock::now() + wait;
@@ -65,10 +56,10 @@ TopicWitness::Answer TopicWitness::ask(const Questions& questions, std::chrono::
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     const auto left_ms = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
     const KafkaMessage message{
-        rd_kafka_consumer_poll(client_.get(), std::min(left_ms, nudge_after_ms))};
+        rd_kafka_consumer_poll(client_.get(), std::min(left_ms, wake_after_ms))};
     if (!message) {
       if (left_ms == 0) return {};
-      nudge(left_ms);
+      wake_fetcher(client_.get(), topic_, open_.begin()->first, left_ms);
       continue;
     }
     const Answer answer{judge(*message), Partition{message->partition}};

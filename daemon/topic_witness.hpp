@@ -39,7 +39,6 @@ class TopicWitness {
 
  private:
   void fetch(const Questions& questions);
-  void nudge(int wait_ms);
   [[nodiscard]] Answer::Kind judge(const rd_kafka_message_t& message);
 
   std::string topic_;
