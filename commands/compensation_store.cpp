@@ -1,6 +1,5 @@
 #include "commands/compensation_store.hpp"
 
-#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "commands/compensation_rows.hpp"
@@ -34,8 +33,7 @@ constexpr PgStatement insert_violations{
     "INSERT INTO violations (compensation, cause, constraint_name, fields, value, owner, event_id,"
     " event_type, partition, \"offset\")"
     " SELECT compensation, cause, constraint_name,"
-    " ARRAY(SELECT json_array_elements_text(fields::json)), value, owner, event_id, event_type,"
-    " partition, o"
+    " fields::text[], value, owner, event_id, event_type, partition, o"
     " FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[],"
     " $7::text[], $8::text[], $9::int4[], $10::int8[])"
     " AS v (compensation, cause, constraint_name, fields, value, owner, event_id, event_type,"
@@ -50,6 +48,21 @@ constexpr PgStatement change_compensations{
     " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
     " $7::int4[]) n (id, state, action, command, reason, ended_by, becomes_due)"
     " WHERE c.id = n.id"};
+
+// As PostgreSQL reads an array that is written as text.
+std::string array_literal(const std::vector<std::string>& texts) {
+  std::string literal = "{";
+  for (const std::string& text : texts) {
+    if (literal.size() > 1) literal += ',';
+    literal += '"';
+    for (const char c : text) {
+      if (c == '"' || c == '\\') literal += '\\';
+      literal += c;
+    }
+    literal += '"';
+  }
+  return literal + '}';
+}
 
 // One more array parameter for each column of the violations table.
 struct ViolationColumns {
@@ -68,7 +81,7 @@ struct ViolationColumns {
     compensations.add_uuid(compensation);
     causes.add_uuid(violation.cause);
     constraints.add_bytes(violation.constraint);
-    fields.add_bytes(nlohmann::json(violation.fields).dump());
+    fields.add_bytes(array_literal(violation.fields));
     values.add_bytes({reinterpret_cast<const char*>(violation.value.bytes.data()),
                       violation.value.bytes.size()});
     owners.add_bytes(violation.owner);
@@ -142,10 +155,10 @@ void update_changed(PgSession& session,
 
 }  // namespace
 
-void load_compensations(PgSession& session, const std::vector<std::string>& entities,
+void load_compensations(PgSession& session, const std::vector<std::string_view>& entities,
                         const Model& model, Compensations& compensations) {
   PgArray ids = PgArray::of_uuid();
-  for (const std::string& name : entities) {
+  for (const auto name : entities) {
     const Entity* entity = model.entity(name);
     if (entity && entity->compensation) ids.add_uuid(*entity->compensation);
   }

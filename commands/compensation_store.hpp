@@ -12,7 +12,7 @@ namespace uniqd {
 
 // The open compensations of these entities, locked until the transaction ends.
 // REQUIRES: a transaction is open, the entities are loaded. Throws StoreFailure.
-void load_compensations(PgSession& session, const std::vector<std::string>& entities,
+void load_compensations(PgSession& session, const std::vector<std::string_view>& entities,
                         const Model& model, Compensations& compensations);
 
 // REQUIRES: a transaction is open. Throws StoreFailure.

@@ -19,14 +19,15 @@ constexpr PgStatement find_any_key{
 
 bool is_empty(PgSession& session) { return !session.run(find_any_key)[0][0].as<bool>(); }
 
-std::vector<std::string> names_of(const std::vector<Event>& events) {
-  std::vector<std::string> names;
+std::vector<std::string_view> names_of(const std::vector<Event>& events) {
+  std::vector<std::string_view> names;
   names.reserve(events.size());
   for (const Event& event : events) names.push_back(event.entity);
   return names;
 }
 
-void load_entities_with_compensations(PgSession& session, const std::vector<std::string>& names,
+void load_entities_with_compensations(PgSession& session,
+                                      const std::vector<std::string_view>& names,
                                       const KnownKeys& known, Loaded& loaded) {
   load_entities(session, names, known, loaded.model);
   load_compensations(session, names, loaded.model, loaded.compensations);
@@ -35,7 +36,8 @@ void load_entities_with_compensations(PgSession& session, const std::vector<std:
 // Who wants these keys, and all that promoting them takes to know.
 void load_contended(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
                     Loaded& loaded) {
-  const auto names = load_contenders(session, std::move(keys), loaded.model);
+  const auto contenders = load_contenders(session, std::move(keys), loaded.model);
+  const std::vector<std::string_view> names(contenders.begin(), contenders.end());
   load_entities_with_compensations(session, names, known, loaded);
   load_claims(session, keys_wanted_by(names, loaded.model), known, loaded.model);
 }
@@ -111,11 +113,13 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
     consider_knowledge(session, *before, events.size());
     loaded.model.set_partial();
     if (events.empty()) return true;
+    loaded.model.reserve(events.size());
     loaded.safety = load_safety(session);
     load_causes(session, events, known_, loaded.model);
     load_entities_with_compensations(session, names_of(events), known_, loaded);
-    load_claims(session, keys_to_load(events, loaded.model), known_, loaded.model);
-    load_contended(session, keys_that_may_become_free(events, loaded.model), known_, loaded);
+    Needs needs = needs_of(events, loaded.model);
+    load_claims(session, std::move(needs.claims), known_, loaded.model);
+    load_contended(session, std::move(needs.contended), known_, loaded);
     return true;
   });
 }

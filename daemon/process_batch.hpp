@@ -5,6 +5,8 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "commands/decide.hpp"
@@ -25,11 +27,22 @@ enum class OnBadEvent : std::uint8_t {
 
 // Events by type and outcome, and records whose key was not their entity.
 struct EventCounts {
-  std::map<std::pair<std::string, std::string>, std::uint64_t> by_type_and_outcome;
+  using TypeAndOutcome = std::pair<std::string, std::string>;
+  struct Less {
+    using is_transparent = void;
+    using Views = std::pair<std::string_view, std::string_view>;
+    bool operator()(const Views& left, const Views& right) const { return left < right; }
+  };
+  std::map<TypeAndOutcome, std::uint64_t, Less> by_type_and_outcome;
   std::uint64_t key_mismatches = 0;
 
-  void count(const std::string& type, std::string_view outcome) {
-    ++by_type_and_outcome[{type, std::string(outcome)}];
+  void count(std::string_view type, std::string_view outcome) {
+    const auto found = by_type_and_outcome.find(Less::Views(type, outcome));
+    if (found != by_type_and_outcome.end()) {
+      ++found->second;
+    } else {
+      by_type_and_outcome.emplace(TypeAndOutcome(type, outcome), 1);
+    }
   }
 };
 

@@ -72,15 +72,15 @@ void sort_unique(std::vector<T>& values) {
   values.erase(std::unique(values.begin(), values.end()), values.end());
 }
 
-PgArray text_array(std::vector<std::string> texts) {
-  std::ranges::sort(texts);
+PgArray text_array(std::vector<std::string_view> texts) {
+  sort_unique(texts);
   PgArray array = PgArray::of_text();
-  for (const auto& text : texts) array.add_bytes(text);
+  for (const auto text : texts) array.add_bytes(text);
   return array;
 }
 
 PgArray uuid_array(std::vector<ClaimKey> keys) {
-  std::ranges::sort(keys);
+  sort_unique(keys);
   PgArray array = PgArray::of_uuid();
   for (const auto& key : keys) array.add_uuid(key);
   return array;
@@ -153,7 +153,7 @@ void add_claims(PgSession& session, std::vector<Claim> claims) {
 
 void write_texts(PgSession& session, const ModelChanges& changes) {
   if (!changes.entities_removed.empty()) {
-    session.run(delete_texts, text_array(changes.entities_removed));
+    session.run(delete_texts, text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
   }
   if (changes.texts.empty()) return;
   PgArray entities = PgArray::of_text();
@@ -183,13 +183,15 @@ bool can_violate(const Event& event) { return event.effect != Effect::release; }
 
 }  // namespace
 
-void load_entities(PgSession& session, std::vector<std::string> names, const KnownKeys& known,
-                   Model& model) {
-  for (const auto& name : names) model.load_no_entity(name);
-  std::erase_if(names, [&](const std::string& name) { return !known.may_have_entity(name); });
-  if (names.empty()) return;
-  sort_unique(names);
-  for (const auto& row : session.run(select_entities, text_array(std::move(names)))) {
+void load_entities(PgSession& session, const std::vector<std::string_view>& names,
+                   const KnownKeys& known, Model& model) {
+  std::vector<std::string_view> asked;
+  for (const auto name : names) {
+    model.load_no_entity(name);
+    if (known.may_have_entity(name)) asked.push_back(name);
+  }
+  if (asked.empty()) return;
+  for (const auto& row : session.run(select_entities, text_array(std::move(asked)))) {
     auto entity = decode_entity(bytes_of(row[1]), model.constraints());
     if (!entity) throw StoreFailure("XX001", "an entity's state is not readable");
     if (!row[2].is_null()) entity->compensation = uuid_of<CompensationId>(row[2]);
@@ -211,35 +213,28 @@ void add_wanted(const Entity& entity, const ConstraintSet& constraints,
 
 }  // namespace
 
-std::vector<ClaimKey> keys_to_load(const std::vector<Event>& events, const Model& model) {
-  std::vector<ClaimKey> keys;
+Needs needs_of(const std::vector<Event>& events, const Model& model) {
+  Needs needs;
+  needs.claims.reserve(events.size());
   for (const Event& event : events) {
     for (const auto& value : event.values) {
-      if (value.digest) keys.push_back(value.digest->key());
+      if (value.digest) needs.claims.push_back(value.digest->key());
     }
-    const Entity* entity = model.entity(event.entity);
-    if (entity && entity->compensation) add_wanted(*entity, model.constraints(), keys);
-  }
-  return keys;
-}
-
-std::vector<ClaimKey> keys_wanted_by(const std::vector<std::string>& entities, const Model& model) {
-  std::vector<ClaimKey> keys;
-  for (const std::string& name : entities) {
-    if (const Entity* entity = model.entity(name)) add_wanted(*entity, model.constraints(), keys);
-  }
-  return keys;
-}
-
-std::vector<ClaimKey> keys_that_may_become_free(const std::vector<Event>& events,
-                                                const Model& model) {
-  std::vector<ClaimKey> keys;
-  for (const Event& event : events) {
     const Entity* entity = model.entity(event.entity);
     if (!entity) continue;
+    if (entity->compensation) add_wanted(*entity, model.constraints(), needs.claims);
     for (const auto& owned : entity->owned) {
-      if (owned) keys.push_back(*owned);
+      if (owned) needs.contended.push_back(*owned);
     }
+  }
+  return needs;
+}
+
+std::vector<ClaimKey> keys_wanted_by(const std::vector<std::string_view>& entities,
+                                     const Model& model) {
+  std::vector<ClaimKey> keys;
+  for (const auto name : entities) {
+    if (const Entity* entity = model.entity(name)) add_wanted(*entity, model.constraints(), keys);
   }
   return keys;
 }
@@ -254,7 +249,6 @@ void load_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys
   });
   if (keys.empty()) return;
   for (const ClaimKey& key : keys) model.load_no_claim(key);
-  sort_unique(keys);
   for (const auto& row : session.run(select_claims, uuid_array(std::move(keys)))) {
     model.load_claim(
         {uuid_of<ClaimKey>(row[0]), static_cast<std::size_t>(row[1].as<int>()), row[2].c_str()});
@@ -265,7 +259,6 @@ std::vector<std::string> load_contenders(PgSession& session, std::vector<ClaimKe
                                          Model& model) {
   std::vector<std::string> names;
   if (keys.empty()) return names;
-  sort_unique(keys);
   for (const ClaimKey& key : keys) model.load_no_contenders(key);
   std::map<ClaimKey, std::vector<Contender>> by_key;
   for (const auto& row : session.run(select_contenders, uuid_array(std::move(keys)))) {
@@ -313,7 +306,7 @@ void save_model(PgSession& session, const ModelChanges& changes, const Constrain
     session.run(delete_claims, uuid_array(changes.claims_removed));
   }
   if (!changes.entities_removed.empty()) {
-    session.run(delete_entities, text_array(changes.entities_removed));
+    session.run(delete_entities, text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
   }
   add_entities(session, changes.entities_added, constraints);
   write_entities(session, update_entities, changes.entities_changed, constraints);

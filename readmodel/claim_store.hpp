@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "readmodel/claims.hpp"
@@ -17,8 +18,8 @@ namespace uniqd {
 
 // Those of the entities that are present, with the claims they own. What `known` rules out is not
 // asked for, here and below.
-void load_entities(PgSession& session, std::vector<std::string> names, const KnownKeys& known,
-                   Model& model);
+void load_entities(PgSession& session, const std::vector<std::string_view>& names,
+                   const KnownKeys& known, Model& model);
 
 // Who owns these keys.
 void load_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
@@ -47,17 +48,16 @@ void add_claim_counts(PgSession& session, const ConstraintSet& constraints,
 void save_dead_letters(PgSession& session, const std::string& topic,
                        const std::vector<BadEvent>& bad_events);
 
-// A first guess at the keys that `events` will ask about, given their entities in `model`; what it
-// leaves out (compound values, mostly) the model will report as missing. Pure.
-[[nodiscard]] std::vector<ClaimKey> keys_to_load(const std::vector<Event>& events,
-                                                 const Model& model);
+// What `events` will ask about, given their entities in `model`: a first guess. What it leaves out
+// (compound values, mostly) the model will report as missing.
+struct Needs {
+  std::vector<ClaimKey> claims;     // who owns them
+  std::vector<ClaimKey> contended;  // who wants them, as they may become free
+};
+[[nodiscard]] Needs needs_of(const std::vector<Event>& events, const Model& model);  // pure
 
 // The keys that these entities want, as far as they are in `model`. Pure.
-[[nodiscard]] std::vector<ClaimKey> keys_wanted_by(const std::vector<std::string>& entities,
+[[nodiscard]] std::vector<ClaimKey> keys_wanted_by(const std::vector<std::string_view>& entities,
                                                    const Model& model);
-
-// The keys that may become free by `events`, given their entities in `model`. Pure.
-[[nodiscard]] std::vector<ClaimKey> keys_that_may_become_free(const std::vector<Event>& events,
-                                                              const Model& model);
 
 }  // namespace uniqd

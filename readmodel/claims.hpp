@@ -5,6 +5,7 @@
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
 #include <absl/container/inlined_vector.h>
+#include <absl/hash/hash.h>
 
 #include <functional>
 #include <map>
@@ -106,13 +107,18 @@ class Model {
 
   // What the store has. Loading is not a change; loading the same again neither.
   void set_partial() { is_partial_ = true; }
+  // Makes room for a batch of so many events.
+  void reserve(std::size_t events) {
+    entities_.reserve(events);
+    claims_.reserve(events * constraints_->size());
+  }
   void load_entity(std::string name, const Entity& entity);
   void load_claim(const Claim& claim);
   void load_cause(CompensationId cause) { stored_causes_.insert(cause); }
   // All contenders for a key, in their order.
   void load_contenders(ClaimKey key, const std::vector<Contender>& contenders);
   // The store was asked and has none.
-  void load_no_entity(const std::string& name) { entities_.try_emplace(name); }
+  void load_no_entity(std::string_view name) { entities_.try_emplace(name); }
   void load_no_claim(ClaimKey key) { claims_.try_emplace(key); }
   // Nobody ever had the key, nor wanted it.
   void load_unheard_of(ClaimKey key) { claims_.try_emplace(key).first->second.is_unheard_of = true; }
@@ -155,12 +161,6 @@ class Model {
   void drain_contenders(const std::function<void(ClaimKey, const std::string&)>& take);
 
  private:
-  struct StringHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>{}(text);
-    }
-  };
   template <class T>
   struct Tracked {
     std::optional<T> stored;
@@ -173,6 +173,12 @@ class Model {
     bool is_loaded = false;
     std::vector<Contender> stored;
     std::vector<Contender> known;
+  };
+  struct StringHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return absl::Hash<std::string_view>{}(text);
+    }
   };
   template <class T>
   using ByName = absl::flat_hash_map<std::string, T, StringHash, std::equal_to<>>;

@@ -125,7 +125,7 @@ CREATE INDEX compensations_first_given ON compensations (first_given_at)
 CREATE TABLE violations (
   cause           uuid     NOT NULL,
   constraint_name text     NOT NULL,
-  compensation    uuid     NOT NULL REFERENCES compensations (id),
+  compensation    uuid     NOT NULL, -- its id; the batch that adds one adds or has the other
   fields          text[]   NOT NULL,
   value           bytea    NOT NULL,
   owner           text COLLATE "C" NOT NULL,
