@@ -127,9 +127,9 @@ void insert_opened(PgSession& session, const std::string& topic,
     decided.add_int8(compensation.decided_at_ms);
     ended_by.add_bytes(compensation.ended_by);
   }
-  session.run(insert_compensations, topic, ids, entities, entity_fields, states, actions, commands,
-              reasons, event_ids, correlation_ids, traceparents, partitions, offsets, decided,
-              ended_by);
+  session.post(insert_compensations, topic, ids, entities, entity_fields, states, actions, commands,
+               reasons, event_ids, correlation_ids, traceparents, partitions, offsets, decided,
+               ended_by);
 }
 
 void update_changed(PgSession& session,
@@ -150,7 +150,8 @@ void update_changed(PgSession& session,
     ended_by.add_bytes(now.ended_by);
     becomes_due.add_int4(is_due ? 1 : 0);
   }
-  session.run(change_compensations, ids, states, actions, commands, reasons, ended_by, becomes_due);
+  session.post(change_compensations, ids, states, actions, commands, reasons, ended_by,
+               becomes_due);
 }
 
 }  // namespace
@@ -174,10 +175,10 @@ void save_compensations(PgSession& session, const std::string& topic,
   for (const Compensation& compensation : changes.opened) violations.add_all(compensation);
   for (const auto& change : changes.changed) violations.add_all(change.now);
   if (violations.causes.size() == 0) return;
-  session.run(insert_violations, violations.compensations, violations.causes,
-              violations.constraints, violations.fields, violations.values, violations.owners,
-              violations.event_ids, violations.event_types, violations.partitions,
-              violations.offsets);
+  session.post(insert_violations, violations.compensations, violations.causes,
+               violations.constraints, violations.fields, violations.values, violations.owners,
+               violations.event_ids, violations.event_types, violations.partitions,
+               violations.offsets);
 }
 
 }  // namespace uniqd

@@ -25,9 +25,9 @@ Safety load_safety(PgSession& session) {
 
 void save_safety(PgSession& session, const SafetyChange& change) {
   const std::string bytes = change.window.encode();
-  session.run(update_safety,
-              to_hex(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()),
-              change.pause);
+  session.post(update_safety,
+               to_hex(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()),
+               change.pause);
 }
 
 void begin_safety_rules(PgSession& session, const std::string& schema, const std::string& rules) {

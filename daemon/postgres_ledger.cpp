@@ -17,6 +17,13 @@ constexpr PgStatement find_any_key{
     "SELECT EXISTS (SELECT FROM entities) OR EXISTS (SELECT FROM claims)"
     " OR EXISTS (SELECT FROM violations)"};
 
+// No time limit during COMMIT: a COMMIT that was cancelled reports success (PostgreSQL, syncrep.c).
+constexpr PgStatement commit_durably{"commit_durably",
+                                     "SELECT set_config('statement_timeout', '0', true)"};
+constexpr PgStatement commit_soon{"commit_soon",
+                                  "SELECT set_config('statement_timeout', '0', true),"
+                                  " set_config('synchronous_commit', 'off', true)"};
+
 bool is_empty(PgSession& session) { return !session.run(find_any_key)[0][0].as<bool>(); }
 
 std::vector<std::string_view> names_of(const std::vector<Event>& events) {
@@ -167,11 +174,8 @@ void PostgresLedger::commit_transaction(const Outcome& outcome) {
     if (outcome.safety) save_safety(session, *outcome.safety);
     if (outcome.retried) save_retried(session, topic_, *outcome.retried);
     probe_("after_outbox_written");
-    // Also fails where the transaction has been aborted, whose COMMIT would not. No time limit
-    // during COMMIT: a COMMIT that was cancelled reports success (PostgreSQL, syncrep.c).
-    session.run(outcome.compensations.empty() && !outcome.retried
-                    ? "SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = off"
-                    : "SET LOCAL statement_timeout = 0");
+    // Also fails where the transaction has been aborted, whose COMMIT would not.
+    session.post(outcome.compensations.empty() && !outcome.retried ? commit_soon : commit_durably);
     session.commit_transaction();
   });
 }

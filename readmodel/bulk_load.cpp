@@ -57,7 +57,9 @@ void bulk_load(const PgTarget& target, Model& model, bool keeps_texts) {
   copy_contenders(target, model);
   entities.get();
   PgSession session(target);
+  session.begin();
   add_claim_counts(session, model.constraints(), counts);
+  session.commit_transaction();
 }
 
 }  // namespace uniqd

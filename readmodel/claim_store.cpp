@@ -114,7 +114,7 @@ void write_entities(PgSession& session, const PgStatement& statement, const Name
       compensations.add_null();
     }
   }
-  session.run(statement, names, states, compensations);
+  session.post(statement, names, states, compensations);
 }
 
 void write_claims(PgSession& session, const PgStatement& statement, std::vector<Claim> claims) {
@@ -128,7 +128,7 @@ void write_claims(PgSession& session, const PgStatement& statement, std::vector<
     constraints.add_int2(static_cast<std::int16_t>(claim.constraint));
     owners.add_bytes(claim.owner);
   }
-  session.run(statement, keys, constraints, owners);
+  session.post(statement, keys, constraints, owners);
 }
 
 void add_entities(PgSession& session, const NamedEntities& entities,
@@ -153,7 +153,8 @@ void add_claims(PgSession& session, std::vector<Claim> claims) {
 
 void write_texts(PgSession& session, const ModelChanges& changes) {
   if (!changes.entities_removed.empty()) {
-    session.run(delete_texts, text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
+    session.post(delete_texts,
+                 text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
   }
   if (changes.texts.empty()) return;
   PgArray entities = PgArray::of_text();
@@ -164,7 +165,7 @@ void write_texts(PgSession& session, const ModelChanges& changes) {
     slots.add_int2(static_cast<std::int16_t>(text.slot));
     values.add_bytes(without_nul(text.text));
   }
-  session.run(upsert_texts, entities, slots, values);
+  session.post(upsert_texts, entities, slots, values);
 }
 
 void write_contenders(PgSession& session, const PgStatement& statement,
@@ -176,7 +177,7 @@ void write_contenders(PgSession& session, const PgStatement& statement,
     keys.add_uuid(key);
     entities.add_bytes(entity);
   }
-  session.run(statement, keys, entities);
+  session.post(statement, keys, entities);
 }
 
 bool can_violate(const Event& event) { return event.effect != Effect::release; }
@@ -296,17 +297,18 @@ std::string without_nul(std::string_view text) {
 void add_claim_counts(PgSession& session, const ConstraintSet& constraints,
                       const std::vector<std::int64_t>& deltas) {
   for (std::size_t index = 0; index < deltas.size(); ++index) {
-    if (deltas[index] != 0) session.run(count_claims, constraints[index].name, deltas[index]);
+    if (deltas[index] != 0) session.post(count_claims, constraints[index].name, deltas[index]);
   }
 }
 
 void save_model(PgSession& session, const ModelChanges& changes, const ConstraintSet& constraints,
                 bool keeps_texts) {
   if (!changes.claims_removed.empty()) {
-    session.run(delete_claims, uuid_array(changes.claims_removed));
+    session.post(delete_claims, uuid_array(changes.claims_removed));
   }
   if (!changes.entities_removed.empty()) {
-    session.run(delete_entities, text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
+    session.post(delete_entities,
+                 text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
   }
   add_entities(session, changes.entities_added, constraints);
   write_entities(session, update_entities, changes.entities_changed, constraints);
@@ -341,7 +343,7 @@ void save_dead_letters(PgSession& session, const std::string& topic,
       sequences.add_null();
     }
   }
-  session.run(insert_dead_letters, topic, partitions, offsets, reasons, raws, sequences);
+  session.post(insert_dead_letters, topic, partitions, offsets, reasons, raws, sequences);
 }
 
 }  // namespace uniqd

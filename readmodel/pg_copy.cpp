@@ -36,6 +36,7 @@ PgCopy::PgCopy(const PgTarget& target, const std::string& columns, std::int16_t 
 
 PgCopy::PgCopy(PgSession& session, const std::string& columns, std::int16_t column_count)
     : connection_(session.raw()), column_count_(column_count) {
+  session.flush();
   begin(columns);
 }
 
@@ -73,9 +74,8 @@ void PgCopy::finish() {
 
 void PgCopy::fail(const PGresult* result) const {
   const char* sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
-  throw StoreFailure(
-      sqlstate ? sqlstate : "",
-      first_line(result ? PQresultErrorMessage(result) : PQerrorMessage(connection_)));
+  throw StoreFailure(sqlstate ? sqlstate : "", first_line(result ? PQresultErrorMessage(result)
+                                                                 : PQerrorMessage(connection_)));
 }
 
 }  // namespace uniqd

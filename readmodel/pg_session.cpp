@@ -4,10 +4,16 @@
 
 #include <array>
 #include <map>
+#include <stdexcept>
 #include <type_traits>
 
 namespace uniqd {
 namespace {
+
+struct ClearResult {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using PgResult = std::unique_ptr<PGresult, ClearResult>;
 
 // Only the first line: what follows may quote a row.
 std::string first_line(const std::string& text) {
@@ -142,12 +148,14 @@ void PgSession::begin() {
 }
 
 void PgSession::commit_transaction() {
+  flush();
   guarded([&] { transaction_->commit(); });
   transaction_.reset();
 }
 
 void PgSession::roll_back() noexcept {
   try {
+    if (has_posted_) end_pipeline();
     transaction_.reset();
   } catch (...) {
     // The connection is gone, and the transaction with it.
@@ -155,11 +163,73 @@ void PgSession::roll_back() noexcept {
 }
 
 pqxx::result PgSession::run(const std::string& sql) {
+  flush();
   return guarded([&] {
     if (transaction_) return transaction_->exec(sql);
     pqxx::nontransaction single(*connection_);
     return single.exec(sql);
   });
+}
+
+void PgSession::send(const PgStatement& statement, const std::vector<Posted>& arguments) {
+  if (!transaction_) throw std::logic_error("nothing is posted outside of a transaction");
+  PGconn* connection = raw();
+  const auto check = [&](int is_sent) {
+    if (is_sent != 1) throw StoreFailure("", first_line(PQerrorMessage(connection)));
+  };
+  if (!has_posted_) {
+    check(PQenterPipelineMode(connection));
+    has_posted_ = true;
+  }
+  const std::string name = std::string("posted ") + statement.name;
+  if (prepared_to_post_.insert(statement.name).second) {
+    check(PQsendPrepare(connection, name.c_str(), statement.sql, 0, nullptr));
+  }
+  std::vector<const char*> values;
+  std::vector<int> lengths;
+  std::vector<int> formats;
+  for (const Posted& argument : arguments) {
+    values.push_back(argument.bytes.data());
+    lengths.push_back(static_cast<int>(argument.bytes.size()));
+    formats.push_back(argument.is_binary ? 1 : 0);
+  }
+  check(PQsendQueryPrepared(connection, name.c_str(), static_cast<int>(arguments.size()),
+                            values.data(), lengths.data(), formats.data(), 0));
+}
+
+void PgSession::flush() {
+  if (!has_posted_) return;
+  if (const auto failure = end_pipeline()) throw *failure;
+}
+
+// What failed first, if anything has.
+std::optional<StoreFailure> PgSession::end_pipeline() {
+  PGconn* connection = raw();
+  has_posted_ = false;
+  std::optional<StoreFailure> failure;
+  const auto fail = [&](const char* sqlstate, const char* text) {
+    if (!failure) failure.emplace(sqlstate ? sqlstate : "", first_line(text));
+  };
+  bool is_synced = PQpipelineSync(connection) != 1;
+  // Nothing follows an answer; nothing twice in a row says that the connection is gone.
+  for (bool was_null = false; !is_synced;) {
+    const PgResult result(PQgetResult(connection));
+    if (!result) {
+      if (was_null) break;
+      was_null = true;
+      continue;
+    }
+    was_null = false;
+    const ExecStatusType status = PQresultStatus(result.get());
+    if (status == PGRES_PIPELINE_SYNC) is_synced = true;
+    if (status == PGRES_FATAL_ERROR) {
+      fail(PQresultErrorField(result.get(), PG_DIAG_SQLSTATE), PQresultErrorMessage(result.get()));
+    }
+  }
+  if (PQexitPipelineMode(connection) != 1 || PQstatus(connection) != CONNECTION_OK) {
+    fail("", PQerrorMessage(connection));
+  }
+  return failure;
 }
 
 void PgSession::prepare(const PgStatement& statement) {
@@ -172,7 +242,7 @@ void take_lock(PgSession& session, PgLock lock, const std::string& schema) {
   static constexpr PgStatement statement{
       "take_lock", "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))"};
   const char* what = lock == PgLock::batch ? "uniqd batch " : "uniqd migration ";
-  session.run(statement, what + schema);
+  session.post(statement, what + schema);
 }
 
 std::string bytes_of(const pqxx::field& field) {

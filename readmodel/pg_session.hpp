@@ -2,10 +2,12 @@
 // pg_session.hpp - a connection to PostgreSQL; the one place that knows which libpqxx it is.
 
 #include <memory>
+#include <optional>
 #include <pqxx/pqxx>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "readmodel/pg_array.hpp"
 #include "readmodel/store_failure.hpp"
@@ -78,6 +80,7 @@ class PgSession {
   // const char*), numbers, and PgArray.
   template <class... Arguments>
   pqxx::result run(const PgStatement& statement, const Arguments&... arguments) {
+    flush();
     return guarded([&] {
       prepare(statement);
       if (transaction_) return transaction_->exec_prepared(statement.name, bind(arguments)...);
@@ -86,7 +89,18 @@ class PgSession {
     });
   }
 
+  // As run(), for what has no answer: the server gets on with it, and how it went is told by the
+  // next call of anything else, so that several cost one round trip.
+  // REQUIRES: a transaction is open.
+  template <class... Arguments>
+  void post(const PgStatement& statement, const Arguments&... arguments) {
+    send(statement, {posted(arguments)...});
+  }
+  // Waits for what was posted.
+  void flush();
+
   // For what the above does not cover; in the transaction if one is open. Owned by the session.
+  // REQUIRES: flush(), and nothing posted since.
   [[nodiscard]] pg_conn* raw() const { return connection_->raw(); }
 
  private:
@@ -105,6 +119,18 @@ class PgSession {
   }
 #endif
 
+  struct Posted {
+    std::string bytes;
+    bool is_binary = false;
+  };
+  static Posted posted(const PgArray& array) { return {array.encode(), true}; }
+  template <class Argument>
+  static Posted posted(const Argument& argument) {
+    return {pqxx::to_string(argument), false};
+  }
+  void send(const PgStatement& statement, const std::vector<Posted>& arguments);
+  std::optional<StoreFailure> end_pipeline();
+
   template <class Work>
   auto guarded(Work work) -> decltype(work()) {
     try {
@@ -120,6 +146,8 @@ class PgSession {
   std::unique_ptr<PgConnection> connection_;
   std::unique_ptr<pqxx::work> transaction_;
   std::set<const char*> prepared_;
+  std::set<const char*> prepared_to_post_;  // libpqxx does not know of these
+  bool has_posted_ = false;                 // the connection is in libpq's pipeline mode
 };
 
 // The lock that writers of one read model's batches take, so that between partitions the order is

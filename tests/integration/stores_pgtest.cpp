@@ -371,6 +371,7 @@ TEST_CASE("a row that another writer added first is 23505, and nothing is half d
   std::string sqlstate;
   try {
     save_model(session, changes, constraints, false);
+    session.flush();
   } catch (const StoreFailure& failure) {
     sqlstate = failure.sqlstate();
   }
@@ -378,6 +379,42 @@ TEST_CASE("a row that another writer added first is 23505, and nothing is half d
   CHECK(sqlstate == "23505");
   CHECK(session.run("SELECT string_agg(entity, ',') FROM entities")[0][0].c_str() ==
         std::string("u1"));
+}
+
+TEST_CASE("what is posted is done in its order, and fails where it is waited for") {
+  constexpr PgStatement make_table{"make_table", "CREATE TABLE posted (number bigint PRIMARY KEY)"};
+  constexpr PgStatement add_number{"add_number", "INSERT INTO posted VALUES ($1::bigint)"};
+  const PgSchema schema;
+  PgSession session(schema.target);
+  (void)migrate(session, schema.target.schema);
+  session.begin();
+  session.post(make_table);
+  session.flush();
+  session.post(add_number, std::int64_t{1});
+  session.post(add_number, std::int64_t{2});
+  CHECK(session.run("SELECT count(*) FROM posted")[0][0].as<int>() == 2);
+  session.post(add_number, std::int64_t{3});
+  session.commit_transaction();
+  CHECK(session.run("SELECT count(*) FROM posted")[0][0].as<int>() == 3);
+
+  session.begin();
+  session.post(add_number, std::int64_t{4});
+  session.post(add_number, std::int64_t{3});
+  session.post(add_number, std::int64_t{5});
+  std::string sqlstate;
+  try {
+    session.commit_transaction();
+  } catch (const StoreFailure& failure) {
+    sqlstate = failure.sqlstate();
+  }
+  CHECK(sqlstate == "23505");
+  session.roll_back();
+  // Given up without having been waited for.
+  session.begin();
+  session.post(add_number, std::int64_t{6});
+  session.roll_back();
+  CHECK(session.run("SELECT max(number) FROM posted")[0][0].as<int>() == 3);
+  CHECK_THROWS_AS(session.post(add_number, std::int64_t{7}), std::logic_error);
 }
 
 TEST_CASE("dead letters: once for each place, with any bytes, with the first reason") {
