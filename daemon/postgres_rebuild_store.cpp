@@ -37,19 +37,17 @@ constexpr PgStatement insert_order{
     "INSERT INTO history (topic, what, partition, next_offset) SELECT $1, 'applied', partition, o"
     " FROM unnest($2::int4[], $3::int8[]) WITH ORDINALITY AS n (partition, o, place)"
     " ORDER BY place"};
-// Foreign keys go first and come last.
 constexpr PgStatement select_indexes{
     "select_indexes",
     "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),"
     " format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname,"
-    " pg_get_constraintdef(oid)), CASE contype WHEN 'f' THEN 0 ELSE 1 END AS rank"
-    " FROM pg_constraint WHERE connamespace = $1::regnamespace AND contype IN ('p', 'u', 'f')"
+    " pg_get_constraintdef(oid))"
+    " FROM pg_constraint WHERE connamespace = $1::regnamespace AND contype IN ('p', 'u')"
     " AND conrelid::regclass::text = ANY($2::text[])"
     " UNION ALL SELECT format('DROP INDEX %s', i.indexrelid::regclass),"
-    " pg_get_indexdef(i.indexrelid), 2 FROM pg_index i"
+    " pg_get_indexdef(i.indexrelid) FROM pg_index i"
     " WHERE i.indrelid::regclass::text = ANY($2::text[])"
-    " AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid)"
-    " ORDER BY rank"};
+    " AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid)"};
 
 // The tables that are made anew; of the others the generation in use keeps its own.
 constexpr std::array replaced{"entities",      "claims",     "contenders", "value_texts",
@@ -176,13 +174,20 @@ class SortedRows {
 Compared compare_rows(PgSession& old_session, PgSession& new_session, const std::string& table,
                       const std::string& columns, std::vector<std::string>& examples) {
   const std::string query = "SELECT " + columns + " FROM " + table + " ORDER BY 1";
-  SortedRows before(old_session, "old_" + table, query);
-  SortedRows after(new_session, "new_" + table, query);
   Compared compared;
   const auto give_example = [&](const char* what, std::string_view key) {
     if (examples.size() < examples_max)
       examples.push_back(fmt::format("{}: {} {}", table, what, key));
   };
+  SortedRows before(old_session, "old_" + table, query);
+  if (before.is_at_end()) {  // as after a loss: nothing to compare with, all there is to count
+    compared.only_new = new_session.run("SELECT count(*) FROM " + table)[0][0].as<std::uint64_t>();
+    for (const auto& row : new_session.run(fmt::format("{} LIMIT {}", query, examples_max))) {
+      give_example("only in the new", row[0].c_str());
+    }
+    return compared;
+  }
+  SortedRows after(new_session, "new_" + table, query);
   while (!before.is_at_end() || !after.is_at_end()) {
     if (after.is_at_end() || (!before.is_at_end() && before.key() < after.key())) {
       ++compared.only_old;
@@ -298,16 +303,7 @@ void PostgresRebuildStore::take_indexes_off() {
 
 void PostgresRebuildStore::put_indexes_on() {
   next_.run("SET maintenance_work_mem = '256MB'");
-  // The primary keys first, which a foreign key needs; then the foreign keys.
-  const auto is_foreign = [](const auto& index) {
-    return index.second.find("FOREIGN KEY") != std::string::npos;
-  };
-  for (const auto& index : indexes_) {
-    if (!is_foreign(index)) next_.run(index.second);
-  }
-  for (const auto& index : indexes_) {
-    if (is_foreign(index)) next_.run(index.second);
-  }
+  for (const auto& [take_off, put_on] : indexes_) next_.run(put_on);
   next_.run("ANALYZE");
 }
 
