@@ -58,6 +58,7 @@ void Intake::resume(const Position& position) {
 }
 
 void Intake::fill(Batch& batch) {
+  batch.spent.reset();
   batch.events.clear();
   batch.bad_events.clear();
   batch.counts = {};
@@ -119,8 +120,8 @@ void Intake::find_reaches(Batch& batch) const {
     if (batch.reaches.empty() || batch.reaches.back().partition != record.partition) {
       batch.reaches.push_back({record.partition, record.offset, record.offset.next()});
     }
-    const bool is_last = index + 1 == poll_.records.size() ||
-                         poll_.records[index + 1].partition != record.partition;
+    const bool is_last =
+        index + 1 == poll_.records.size() || poll_.records[index + 1].partition != record.partition;
     if (!is_last) continue;
     Batch::Reach& reach = batch.reaches.back();
     reach.next = record.offset.next();
@@ -128,8 +129,7 @@ void Intake::find_reaches(Batch& batch) const {
     reach.last_timestamp_ms = record.timestamp_ms;
   }
   for (const PartitionEnd& end : poll_.ends) {
-    const auto found =
-        std::ranges::find(batch.reaches, end.partition, &Batch::Reach::partition);
+    const auto found = std::ranges::find(batch.reaches, end.partition, &Batch::Reach::partition);
     if (found == batch.reaches.end()) {
       batch.reaches.push_back({end.partition, end.offset, end.offset});
     } else {

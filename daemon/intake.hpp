@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <future>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,8 +23,8 @@ struct Batch {
   // How far it takes one partition.
   struct Reach {
     Partition partition{};
-    Offset first;  // the first record; where there is none, as next
-    Offset next;   // exclusive; beyond the records where an end was met
+    Offset first;                    // the first record; where there is none, as next
+    Offset next;                     // exclusive; beyond the records where an end was met
     std::optional<Anchor> anchor{};  // the last record
     std::optional<std::int64_t> sequence{};
     std::int64_t last_timestamp_ms = -1;  // of the last record; -1: has none
@@ -38,6 +39,9 @@ struct Batch {
   // As in Poll.
   std::optional<std::vector<Partition>> assigned;
   std::optional<SourceFailure> failure;
+  // What was made of it and is of no more use: given up when the batch is filled anew, while
+  // somebody else is being waited for.
+  std::shared_ptr<const void> spent;
 };
 
 // How the batch ahead is made: beside the caller, or (for simulations) before fetch_ahead returns.
@@ -83,7 +87,7 @@ class Intake {
   Probe probe_;
   Poll poll_;
   Batch batches_[2];
-  std::size_t current_ = 0;  // of batches_; the other one is ahead
+  std::size_t current_ = 0;        // of batches_; the other one is ahead
   std::future<void> ahead_ready_;  // valid: there is one
 };
 

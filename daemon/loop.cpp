@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "daemon/failure_policy.hpp"
@@ -173,6 +174,7 @@ bool Loop::commit_batch(Batch& batch, const std::vector<Advance>& advances) {
       {batch.counts, batch.record_count, bad_count, committed - started, committed - committing});
   if (!pause.empty()) log_pause(pause);
   if (outcome.compensations.has_messages()) seams_.gate.announce();
+  batch.spent = std::make_shared<std::pair<Loaded, Outcome>>(std::move(loaded), std::move(outcome));
   return true;
 }
 

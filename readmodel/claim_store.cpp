@@ -91,11 +91,31 @@ constexpr std::size_t copied_rows_min = 50;
 
 using NamedEntities = std::vector<std::pair<std::string, Entity>>;
 
-std::vector<const NamedEntities::value_type*> in_order(const NamedEntities& entities) {
-  std::vector<const NamedEntities::value_type*> sorted;
-  sorted.reserve(entities.size());
-  for (const auto& entity : entities) sorted.push_back(&entity);
-  std::ranges::sort(sorted, {}, [](const auto* entity) { return std::string_view(entity->first); });
+std::string_view key_of(const NamedEntities::value_type& entity) { return entity.first; }
+std::string_view key_of(const Claim& claim) {
+  const auto& bytes = claim.key.bytes;
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// The first bytes as a number with the same order.
+std::uint64_t front_of(std::string_view key) {
+  std::uint64_t front = 0;
+  for (std::size_t index = 0; index < sizeof front; ++index) {
+    front = front << 8 | (index < key.size() ? static_cast<unsigned char>(key[index]) : 0U);
+  }
+  return front;
+}
+
+// The rows in the order of their keys, which the fronts nearly always tell.
+template <class Row>
+std::vector<std::pair<std::uint64_t, const Row*>> in_order(const std::vector<Row>& rows) {
+  std::vector<std::pair<std::uint64_t, const Row*>> sorted;
+  sorted.reserve(rows.size());
+  for (const Row& row : rows) sorted.emplace_back(front_of(key_of(row)), &row);
+  std::ranges::sort(sorted, [](const auto& left, const auto& right) {
+    if (left.first != right.first) return left.first < right.first;
+    return key_of(*left.second) < key_of(*right.second);
+  });
   return sorted;
 }
 
@@ -105,7 +125,7 @@ void write_entities(PgSession& session, const PgStatement& statement, const Name
   PgArray names = PgArray::of_text();
   PgArray states = PgArray::of_bytea();
   PgArray compensations = PgArray::of_uuid();
-  for (const auto* entity : in_order(entities)) {
+  for (const auto& [front, entity] : in_order(entities)) {
     names.add_bytes(entity->first);
     states.add_bytes(encode_entity(entity->second, constraints));
     if (entity->second.compensation) {
@@ -117,16 +137,16 @@ void write_entities(PgSession& session, const PgStatement& statement, const Name
   session.post(statement, names, states, compensations);
 }
 
-void write_claims(PgSession& session, const PgStatement& statement, std::vector<Claim> claims) {
+void write_claims(PgSession& session, const PgStatement& statement,
+                  const std::vector<Claim>& claims) {
   if (claims.empty()) return;
-  std::ranges::sort(claims, {}, &Claim::key);
   PgArray keys = PgArray::of_uuid();
   PgArray constraints = PgArray::of_int2();
   PgArray owners = PgArray::of_text();
-  for (const Claim& claim : claims) {
-    keys.add_uuid(claim.key);
-    constraints.add_int2(static_cast<std::int16_t>(claim.constraint));
-    owners.add_bytes(claim.owner);
+  for (const auto& [front, claim] : in_order(claims)) {
+    keys.add_uuid(claim->key);
+    constraints.add_int2(static_cast<std::int16_t>(claim->constraint));
+    owners.add_bytes(claim->owner);
   }
   session.post(statement, keys, constraints, owners);
 }
@@ -137,17 +157,14 @@ void add_entities(PgSession& session, const NamedEntities& entities,
     return write_entities(session, insert_entities, entities, constraints);
   }
   CopyEntities copy(session, constraints);
-  for (const auto* entity : in_order(entities)) copy.add(entity->first, entity->second);
+  for (const auto& [front, entity] : in_order(entities)) copy.add(entity->first, entity->second);
   copy.finish();
 }
 
-void add_claims(PgSession& session, std::vector<Claim> claims) {
-  if (claims.size() < copied_rows_min) {
-    return write_claims(session, insert_claims, std::move(claims));
-  }
-  std::ranges::sort(claims, {}, &Claim::key);
+void add_claims(PgSession& session, const std::vector<Claim>& claims) {
+  if (claims.size() < copied_rows_min) return write_claims(session, insert_claims, claims);
   CopyClaims copy(session);
-  for (const Claim& claim : claims) copy.add(claim);
+  for (const auto& [front, claim] : in_order(claims)) copy.add(*claim);
   copy.finish();
 }
 

@@ -122,21 +122,27 @@ add_mutant(second_fold_remembers_the_first FILE commands/compensation.cpp
 add_mutant(compare_and_set_is_off FILE tests/simulation/fake_ledger.cpp
   FROM [[if (stored != advance.expected) {]]
   TO [[if (false) {]])
-add_mutant(last_record_is_read_again FILE daemon/loop.cpp
-  FROM [[reach(record.partition, record.offset, record.offset.next());]]
-  TO [[reach(record.partition, record.offset, record.offset);]])
-add_mutant(end_skips_records FILE daemon/loop.cpp
-  FROM [[reach(end.partition, end.offset, end.offset);]]
-  TO [[reach(end.partition, end.offset, Offset{end.offset.value + 1});]])
-add_mutant(anchor_is_the_first_record FILE daemon/loop.cpp
-  FROM [[advance.anchor = Anchor{last->offset, record_digest(*last)};]]
-  TO [[advance.anchor = Anchor{poll_.records[0].offset, record_digest(poll_.records[0])};]])
-add_mutant(no_anchor FILE daemon/loop.cpp
-  FROM [[if (last != poll_.records.rend()) advance.anchor =]]
-  TO [[if (false) advance.anchor =]])
+add_mutant(last_record_is_read_again FILE daemon/intake.cpp
+  FROM [[reach.next = record.offset.next();]]
+  TO [[reach.next = record.offset;]])
+add_mutant(end_skips_records FILE daemon/intake.cpp
+  FROM [[found->next = std::max(found->next, end.offset);]]
+  TO [[found->next = Offset{end.offset.value + 1};]])
+add_mutant(anchor_is_the_first_record FILE daemon/intake.cpp
+  FROM [[reach.anchor = Anchor{record.offset, record_digest(record)};]]
+  TO [[reach.anchor = Anchor{poll_.records[0].offset, record_digest(poll_.records[0])};]])
+add_mutant(no_anchor FILE daemon/intake.cpp
+  FROM [[reach.anchor = Anchor{record.offset, record_digest(record)};]]
+  TO [[]])
+add_mutant(ahead_is_applied_after_trouble FILE daemon/loop.cpp
+  FROM [[if (const auto assigned = intake_.drop_ahead()) on_assigned(*assigned);]]
+  TO [[]])
+add_mutant(news_of_the_batch_ahead_are_lost FILE daemon/loop.cpp
+  FROM [[if (const auto assigned = intake_.drop_ahead()) on_assigned(*assigned);]]
+  TO [[(void)intake_.drop_ahead();]])
 add_mutant(fenced_and_goes_on FILE daemon/loop.cpp
-  FROM [[if (!moved.empty() && !commit_batch(moved)) {]]
-  TO [[if (!moved.empty() && !commit_batch(moved) && false) {]])
+  FROM [[if (!moved.empty() && !commit_batch(batch, moved)) {]]
+  TO [[if (!moved.empty() && !commit_batch(batch, moved) && false) {]])
 add_mutant(failure_without_reading_positions FILE daemon/loop.cpp
   FROM [[seams_.ledger.abandon();
     return on_store_failure(failure);]]
@@ -146,8 +152,8 @@ add_mutant(commit_in_doubt_is_done FILE daemon/loop.cpp
   FROM [[seams_.ledger.abandon();
     return on_store_failure(failure);]]
   TO [[seams_.ledger.abandon();]])
-add_mutant(dead_letter_is_dropped FILE daemon/loop.cpp
-  FROM [[bad_events_.push_back(std::move(*bad));]]
+add_mutant(dead_letter_is_dropped FILE daemon/intake.cpp
+  FROM [[batch.bad_events.push_back(std::move(*bad));]]
   TO [[]])
 add_mutant(rebalance_without_reading_positions FILE daemon/loop.cpp
   FROM [[is_synchronised_ = false;
