@@ -199,7 +199,7 @@ void PgSession::send(const PgStatement& statement, const std::vector<Posted>& ar
 
 void PgSession::flush() {
   if (!has_posted_) return;
-  if (const auto failure = end_pipeline()) throw *failure;
+  if (const auto failure = end_pipeline()) throw StoreFailure(*failure);
 }
 
 // What failed first, if anything has.
