@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -9,6 +11,15 @@
 #include "readmodel/digest.hpp"
 
 namespace uniqd {
+namespace {
+
+constexpr int niceness = 10;
+
+// The loop's thread mostly waits for short answers, and is not to wait for this one as well. On
+// Linux niceness is a thread's own (sched(7)).
+void give_way() { (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), niceness); }
+
+}  // namespace
 
 Intake::Intake(RecordSource& source, Decoder decoder, OnBadEvent on_bad_event, PollLimits limits,
                Ahead ahead, Probe probe)
@@ -38,7 +49,10 @@ void Intake::fetch_ahead(const Batch& batch) {
   if (!is_one_of_many || !batch.halted.empty() || ahead_ready_.valid()) return;
   Batch& ahead = batches_[1 - current_];
   if (ahead_ == Ahead::beside) {
-    ahead_ready_ = std::async(std::launch::async, [this, &ahead] { fill(ahead); });
+    ahead_ready_ = std::async(std::launch::async, [this, &ahead] {
+      give_way();
+      fill(ahead);
+    });
   } else {
     fill(ahead);
     std::promise<void> done;
