@@ -233,6 +233,11 @@ DatabaseState FakeRebuildStore::made() const {
     after.oracle = database_.told(database_.in_order(next_.history), limits_);
     after.oracle.claiming = before.oracle.claiming;
     after.oracle.is_paused = before.oracle.is_paused;
+    // Its attempts are carried over, and with them how many it may have.
+    for (auto& [identity, known] : after.oracle.compensations) {
+      const auto old = before.oracle.compensations.find(identity);
+      if (old != before.oracle.compensations.end()) known.begun = old->second.begun;
+    }
     return after;
   }
   after.store.dead_letters = before.store.dead_letters;
