@@ -71,6 +71,15 @@ UPDATE {1}.compensations n SET
   ended_at = CASE WHEN n.ended_at IS NOT NULL THEN coalesce(o.ended_at, n.ended_at) END
 FROM {0}.compensations o WHERE o.id = n.id)sql";
 
+// What was decided keeps its words, as long as the rules have them. Of an event that was held back
+// to less than its rules say, only the compensation's action is known; where a later one made that
+// stronger, the fold takes the first for it, and its words. $1: reasons, $2: commands.
+constexpr const char* keep_words = R"sql(
+UPDATE {1}.compensations n SET command = o.command, reason = o.reason
+FROM {0}.compensations o
+WHERE o.id = n.id AND o.action = n.action AND (o.command, o.reason) <> (n.command, n.reason)
+  AND o.reason = ANY($1::text[]) AND (o.command = n.command OR o.command = ANY($2::text[])))sql";
+
 constexpr const char* count_prospect = R"sql(
 SELECT count(*) FILTER (WHERE n.due_at IS NOT NULL), count(*) FILTER (WHERE n.state = 'detected')
 FROM {1}.compensations n
@@ -218,6 +227,7 @@ PostgresRebuildStore::PostgresRebuildStore(PgTarget in_use, GenerationRules rule
       next_target_{target_.conninfo, next_schema(target_.schema)},
       rules_(std::move(rules)),
       constraints_(constraints),
+      keep_words_(filled_in(keep_words)),
       in_use_(target_),
       next_(next_target_),
       ledger_(next_target_, rules_.topic, constraints, rules_.keeps_texts,
@@ -406,6 +416,18 @@ InUse PostgresRebuildStore::hold(std::int64_t from_ordinal) {
 
 void PostgresRebuildStore::release() noexcept { in_use_.roll_back(); }
 
+void PostgresRebuildStore::keep_words_of_the_rules() {
+  PgArray reasons = PgArray::of_text();
+  PgArray commands = PgArray::of_text();
+  for (const auto& [on_claim, on_change] : rules_.actions) {
+    for (const Action* action : {&on_claim, &on_change}) {
+      reasons.add_bytes(action->reason);
+      commands.add_bytes(action->command);
+    }
+  }
+  in_use_.run(PgStatement{"keep_words", keep_words_.c_str()}, reasons, commands);
+}
+
 Prospect PostgresRebuildStore::prospect() {
   const auto counted = in_use_.run(filled_in(count_prospect));
   return {counted[0][0].as<std::uint64_t>(), counted[0][1].as<std::uint64_t>()};
@@ -420,7 +442,11 @@ std::optional<Prospect> PostgresRebuildStore::swap() {
     in_use_.run(filled_in("LOCK TABLE " + tables + " IN ACCESS EXCLUSIVE MODE"));
     in_use_.run(filled_in(carry_over));
     const Prospect found = prospect();
-    if (rules_.is_anew) in_use_.run(filled_in(forget_what_was_read));
+    if (rules_.is_anew) {
+      in_use_.run(filled_in(forget_what_was_read));
+    } else {
+      keep_words_of_the_rules();
+    }
     in_use_.run(filled_in(merge_dead_letters));
     in_use_.run(filled_in(move_positions));
     in_use_.run(filled_in(move_small_facts));

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "commands/decide.hpp"
 #include "daemon/postgres_ledger.hpp"
 #include "daemon/rebuild_store.hpp"
 #include "readmodel/schema.hpp"
@@ -29,7 +30,8 @@ struct GenerationRules {
   bool keeps_texts = false;
   // Commands for what is newly found under changed rules are sent, not only reported.
   bool sends_all = false;
-  bool is_anew = false;  // see RebuildOptions
+  bool is_anew = false;                      // see RebuildOptions
+  std::vector<Policy::OnViolation> actions;  // of all constraints, as they are now
 };
 
 // The schema in which the next generation of `schema` is made; dropped and made again by each
@@ -68,6 +70,7 @@ class PostgresRebuildStore final : public RebuildStore {
   void take_indexes_off();
   void put_indexes_on();
   void read_what_was_decided();
+  void keep_words_of_the_rules();
   [[nodiscard]] InUse read_in_use(PgSession& session, std::int64_t from_ordinal) const;
   [[nodiscard]] std::string filled_in(std::string sql) const;
 
@@ -75,7 +78,8 @@ class PostgresRebuildStore final : public RebuildStore {
   PgTarget next_target_;
   GenerationRules rules_;
   const ConstraintSet& constraints_;
-  PgSession in_use_;  // holds the lock, and the swap's transaction
+  std::string keep_words_;  // SQL
+  PgSession in_use_;        // holds the lock, and the swap's transaction
   PgSession next_;
   std::unique_ptr<PgSession> pinned_;
   PostgresLedger ledger_;

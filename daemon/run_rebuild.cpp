@@ -118,7 +118,8 @@ class Run {
     store_ = std::make_unique<PostgresRebuildStore>(
         make_pg_target(settings_),
         GenerationRules{settings_.source.topic, fingerprint(constraints_, form, value_key_),
-                        form == ValueForm::plain, arguments_.sends, arguments_.is_anew},
+                        form == ValueForm::plain, arguments_.sends, arguments_.is_anew,
+                        make_policy(settings_).by_constraint},
         constraints_);
     for (const std::string& difference : store_->differences()) {
       fmt::print(stderr, "uniqd: since the read model was made, {}\n", difference);

@@ -228,6 +228,41 @@ TEST_CASE("under changed rules what is newly found is reported, and sent only wi
   CHECK(changed->stop() == 0);
 }
 
+// What was only detected is told from what was sent later by nothing but the compensation's action.
+TEST_CASE("a rebuild changes no words of what was decided, unless the rules have others") {
+  TestBed bed;
+  bed.more = "mode: detect\n";
+  bed.produce({added("u1", "a@x", "e1"),
+               cloud_event({"UserAdded", "u2", "e2", {{"username", "b"}}}),
+               added("u3", "a@x", "e3")});
+  const auto detecting = bed.daemon("detecting");
+  detecting->start_and_wait();
+  bed.wait_settled();
+  CHECK(state_of(bed, "u3") == "detected");
+  CHECK(detecting->stop() == 0);
+
+  bed.more = "";
+  const auto daemon = bed.daemon();
+  daemon->start_and_wait();
+  bed.produce({cloud_event({"UserNameChanged", "u3", "e4", {{"username", "b"}}}),
+               cloud_event({"UserAdded", "u4", "e5", {{"username", "b"}}})});
+  bed.wait_settled();
+  const auto words_of = [&](const std::string& entity) {
+    return bed.sql_text("SELECT command || ': ' || reason FROM compensations WHERE entity = '" +
+                        entity + "'");
+  };
+  CHECK(state_of(bed, "u3") == "sent");
+  CHECK(words_of("u3") == "DeactivateUser: This name is taken.");
+  CHECK(rebuild(*daemon)["equal"] == true);
+  CHECK(words_of("u3") == "DeactivateUser: This name is taken.");
+  CHECK(words_of("u4") == "DeactivateUser: This name is taken.");
+  CHECK(daemon->stop() == 0);
+
+  bed.name_is_taken = "Somebody is called that.";
+  CHECK(rebuild(*bed.daemon("other-words"))["equal"] == true);
+  CHECK(words_of("u4") == "DeactivateUser: Somebody is called that.");
+}
+
 TEST_CASE("with little memory it goes on batch by batch, to the same end") {
   TestBed bed;
   RandomLoad load(73);

@@ -193,6 +193,8 @@ void FakeRebuildStore::carry_over(CompensationId id) {
   if (found == before.compensations.end()) return;
   const Compensation& old = found->second;
   Compensation& known = next_.store.compensations.at(id);
+  // The rules are the same, so its words are.
+  if (!is_anew_ && known.action.kind == old.action.kind) known.action = old.action;
   known.decided_at_ms = old.decided_at_ms;
   known.attempts = old.attempts;
   next_.store.attempts_before.erase(id);

@@ -87,13 +87,13 @@ constraints:
   username:
     fields: [username]
     normalize: [trim, nfkc, casefold]
-    on_violation: {{ send: DeactivateUser, reason: This name is taken. }}
+    on_violation: {{ send: DeactivateUser, reason: {} }}
 admin: {{ listen: "127.0.0.1:0", token_file: "{}" }}
 safety: {}
 {})",
                      topic, brokers, group, lines(source), commands_topic, lines(commands),
                      postgres, schema, lines(readmodel), email_pointer, email_pointer, normalize,
-                     token_file, safety, more);
+                     name_is_taken, token_file, safety, more);
 }
 
 std::unique_ptr<UniqdProcess> TestBed::daemon(const std::string& name) const {

@@ -43,7 +43,8 @@ class TestBed {
   std::string more;                                   // more YAML, at the top level
   std::string normalize = "[trim, nfkc, casefold]";
   std::string email_pointer = "/email";
-  std::string token_file;  // of the admin port; "": none
+  std::string name_is_taken = "This name is taken.";  // the reason that a command gives
+  std::string token_file;                             // of the admin port; "": none
 
   // The configuration file for all of it.
   [[nodiscard]] std::string config() const;
