@@ -15,11 +15,8 @@ std::optional<std::string> Oracle::wanted(std::size_t rule, const User& user) co
 }
 
 std::optional<std::string> Oracle::owner(std::size_t rule, const std::string& value) const {
-  for (const auto& [name, user] : users) {
-    const auto owned = user.owns.find(rule);
-    if (owned != user.owns.end() && owned->second == value) return name;
-  }
-  return std::nullopt;
+  const auto found = owners_.find({rule, value});
+  return found == owners_.end() ? std::nullopt : std::optional(found->second);
 }
 
 bool Oracle::is_contested(const std::string& name, const User& user) const {
@@ -28,6 +25,12 @@ bool Oracle::is_contested(const std::string& name, const User& user) const {
     if (value && owner(rule, *value).value_or(name) != name) return true;
   }
   return false;
+}
+
+void Oracle::leave(const std::string& name, const Value& value) {
+  const auto found = wanted_by_.find(value);
+  found->second.erase(name);
+  if (found->second.empty()) wanted_by_.erase(found);
 }
 
 void Oracle::end(User& user, const char* state, const Told& told) {
@@ -44,6 +47,10 @@ void Oracle::fold(const Told& told) {
   if (told.kind != Told::Kind::release || leaving == users.end()) return;
   if (leaving->second.open) end(leaving->second, "confirmed", told);
   const Values freed(leaving->second.owns.begin(), leaving->second.owns.end());
+  for (const Value& value : freed) owners_.erase(value);
+  for (std::size_t rule = 0; rule < rules.size(); ++rule) {
+    if (const auto value = wanted(rule, leaving->second)) leave(told.user, {rule, *value});
+  }
   users.erase(leaving);
   promote(freed, told);
 }
@@ -84,7 +91,10 @@ void Oracle::fold_values(const Told& told) {
   std::vector<Violation> violations;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
     const auto value = wanted(rule, user);
-    if (value == wanted(rule, before)) continue;
+    const auto value_before = wanted(rule, before);
+    if (value == value_before) continue;
+    if (value_before) leave(told.user, {rule, *value_before});
+    if (value) wanted_by_[{rule, *value}].insert(told.user);
     user.since[rule] = ++time_;
     is_other = true;
     const auto other = value ? owner(rule, *value) : std::nullopt;
@@ -96,12 +106,7 @@ void Oracle::fold_values(const Told& told) {
   const bool takes_all = user.open && !is_contested(told.user, user);
   Values freed;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
-    const auto value = wanted(rule, user);
-    if (!takes_all && value == wanted(rule, before)) continue;
-    const auto owned = user.owns.find(rule);
-    if (owned != user.owns.end() && owned->second != value) freed.emplace_back(*owned);
-    user.owns.erase(rule);
-    if (value) user.owns[rule] = *value;
+    if (takes_all || wanted(rule, user) != wanted(rule, before)) take(told.user, user, rule, freed);
   }
   if (takes_all) end(user, "resolved", told);
   promote(freed, told);
@@ -143,25 +148,35 @@ void Oracle::violate(const Told& told, User& user, const std::vector<Violation>&
 // Whose correction is not under way, and who can have all it wants; of those the first to come.
 std::optional<std::string> Oracle::first_waiting(std::size_t rule, const std::string& value) const {
   std::optional<std::string> first;
-  for (const auto& [name, user] : users) {
+  const auto waiting = wanted_by_.find({rule, value});
+  if (waiting == wanted_by_.end()) return first;
+  for (const std::string& name : waiting->second) {
+    const User& user = users.at(name);
     if (!user.open) continue;
     const Compensation& open = compensations.at(*user.open);
     if (open.deed == Deed::send && open.state != "dismissed") continue;
-    if (wanted(rule, user) != value || is_contested(name, user)) continue;
+    if (is_contested(name, user)) continue;
     if (!first || user.since.at(rule) < users.at(*first).since.at(rule)) first = name;
   }
   return first;
 }
 
+void Oracle::take(const std::string& name, User& user, std::size_t rule, Values& freed) {
+  const auto value = wanted(rule, user);
+  const auto owned = user.owns.find(rule);
+  if (owned != user.owns.end()) {
+    owners_.erase(*owned);
+    if (owned->second != value) freed.emplace_back(*owned);
+    user.owns.erase(owned);
+  }
+  if (!value) return;
+  user.owns[rule] = *value;
+  owners_[{rule, *value}] = name;
+}
+
 void Oracle::take_all(const std::string& name, const Told& told, Values& freed) {
   User& user = users.at(name);
-  for (std::size_t rule = 0; rule < rules.size(); ++rule) {
-    const auto value = wanted(rule, user);
-    const auto owned = user.owns.find(rule);
-    if (owned != user.owns.end() && owned->second != value) freed.emplace_back(*owned);
-    user.owns.erase(rule);
-    if (value) user.owns[rule] = *value;
-  }
+  for (std::size_t rule = 0; rule < rules.size(); ++rule) take(name, user, rule, freed);
   end(user, "resolved", told);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// oracle.hpp - the rules once more, naively: plain text values, plain maps, a scan for every
-// question. Shares nothing with the fold, so that one can object to the other.
+// oracle.hpp - the rules once more, naively: plain text values, plain maps. Shares nothing with the
+// fold, so that one can object to the other. Who owns and who wants a value is looked up, not
+// searched for, as topics of millions are held against it.
 
 #include <cstdint>
 #include <map>
@@ -83,7 +84,8 @@ class Oracle {
   std::map<std::string, Deed> limits;
 
  private:
-  using Values = std::vector<std::pair<std::size_t, std::string>>;  // by rule
+  using Value = std::pair<std::size_t, std::string>;  // by rule
+  using Values = std::vector<Value>;
 
   [[nodiscard]] std::optional<std::string> owner(std::size_t rule, const std::string& value) const;
   [[nodiscard]] bool is_contested(const std::string& name, const User& user) const;
@@ -95,9 +97,15 @@ class Oracle {
                                       const std::vector<Violation>& violations) const;
   void violate(const Told& told, User& user, const std::vector<Violation>& violations);
   void end(User& user, const char* state, const Told& told);
+  // The user does not want the value any more.
+  void leave(const std::string& name, const Value& value);
+  // What the user owns under the rule is from now on what it wants, if anything.
+  void take(const std::string& name, User& user, std::size_t rule, Values& freed);
   void take_all(const std::string& name, const Told& told, Values& freed);
   void promote(Values freed, const Told& told);
 
+  std::map<Value, std::string> owners_;
+  std::map<Value, std::set<std::string>> wanted_by_;
   std::set<std::string> found_violating_;
   std::uint64_t time_ = 0;
 };
