@@ -269,6 +269,15 @@ void KafkaAdmin::produce_transaction(const std::string& topic,
 }
 
 std::vector<TestRecord> KafkaAdmin::read_all(const std::string& topic) {
+  std::vector<TestRecord> records;
+  std::vector<std::int64_t> next;
+  read_on(topic, next, [&](TestRecord record) { records.push_back(std::move(record)); });
+  std::ranges::stable_sort(records, {}, &TestRecord::partition);
+  return records;
+}
+
+void KafkaAdmin::read_on(const std::string& topic, std::vector<std::int64_t>& next,
+                         const std::function<void(TestRecord record)>& take) {
   const std::string what = "read topic " + topic;
   const auto consumer = make_client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", brokers_},
                                                         {"group.id", unique_name("read")},
@@ -277,13 +286,13 @@ std::vector<TestRecord> KafkaAdmin::read_all(const std::string& topic) {
                                                         {"fetch.wait.max.ms", "10"}});
   rd_kafka_poll_set_consumer(consumer.get());
   const int partitions = partitions_of(topic);
+  next.resize(static_cast<std::size_t>(partitions), RD_KAFKA_OFFSET_BEGINNING);
   const KafkaPartitions list{rd_kafka_topic_partition_list_new(partitions)};
   for (int i = 0; i < partitions; ++i) {
     rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), i)->offset =
-        RD_KAFKA_OFFSET_BEGINNING;
+        next[static_cast<std::size_t>(i)];
   }
   require(rd_kafka_assign(consumer.get(), list.get()), what);
-  std::vector<TestRecord> records;
   for (int ended = 0; ended < partitions;) {
     const KafkaMessage message{rd_kafka_consumer_poll(consumer.get(), timeout_ms)};
     if (!message) fail(what, "its end was not reached in time");
@@ -291,11 +300,10 @@ std::vector<TestRecord> KafkaAdmin::read_all(const std::string& topic) {
       ++ended;
     } else {
       require(message->err, what);
-      records.push_back(copy_of(*message));
+      next[static_cast<std::size_t>(message->partition)] = message->offset + 1;
+      take(copy_of(*message));
     }
   }
-  std::ranges::stable_sort(records, {}, &TestRecord::partition);
-  return records;
 }
 
 int KafkaAdmin::partitions_of(const std::string& topic) {

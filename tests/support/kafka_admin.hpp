@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -59,6 +60,10 @@ class KafkaAdmin {
 
   // All stable records of all partitions, partition by partition.
   [[nodiscard]] std::vector<TestRecord> read_all(const std::string& topic);
+  // Hands over the stable records at and beyond `next` (by partition; empty: from the beginning)
+  // up to the end, each partition's in their order, and moves `next` behind them.
+  void read_on(const std::string& topic, std::vector<std::int64_t>& next,
+               const std::function<void(TestRecord record)>& take);
 
  private:
   void wait_for_mock(const std::string& topic) const;

@@ -18,7 +18,7 @@ namespace uniqd::test {
 namespace {
 
 using simulation::Oracle;
-using Lines = std::set<std::string>;
+using Lines = std::vector<std::string>;
 
 // In the order of bed_constraints().
 std::vector<Oracle::Rule> oracle_rules() {
@@ -26,15 +26,62 @@ std::vector<Oracle::Rule> oracle_rules() {
   return {{{"email"}}, {{"first", "last"}, Deed::review, Deed::review}, {{"username"}}};
 }
 
+}  // namespace
+
+// What both topics have said so far.
+class BothTopics {
+ public:
+  struct Command {
+    std::string key;
+    std::string subject;
+    std::string decision;  // what must be the same every time
+  };
+
+  void read_on(TestBed& bed) {
+    bed.kafka().read_on(bed.topic, next_, [this](const TestRecord& record) {
+      ends_[record.partition] = record.offset + 1;
+      oracle_.fold(told_by(record));
+    });
+    bed.kafka().read_on(bed.commands_topic, next_command_,
+                        [this](const TestRecord& record) { add(record); });
+  }
+
+  [[nodiscard]] const Oracle& oracle() const { return oracle_; }
+  // One past the last record, by partition; none where there is no record.
+  [[nodiscard]] const std::map<std::int32_t, std::int64_t>& ends() const { return ends_; }
+  // By id; of those that are alike one.
+  [[nodiscard]] const std::map<std::string, std::vector<Command>>& commands() const {
+    return commands_;
+  }
+
+ private:
+  void add(const TestRecord& record) {
+    Command command{record.key.value_or("?"), record.header("ce_subject"), ""};
+    command.decision =
+        fmt::format("{} {} {} {} {}", command.key, record.header("ce_type"), command.subject,
+                    record.header("ce_causationid"), record.header("ce_time"));
+    auto& known = commands_[record.header("ce_id")];
+    const bool is_known = std::ranges::count(known, command.decision, &Command::decision) > 0;
+    if (!is_known) known.push_back(std::move(command));
+  }
+
+  Oracle oracle_{oracle_rules()};
+  std::vector<std::int64_t> next_;
+  std::vector<std::int64_t> next_command_;
+  std::map<std::int32_t, std::int64_t> ends_;
+  std::map<std::string, std::vector<Command>> commands_;
+};
+
+namespace {
+
 // Both sides, and what is said of each aspect in the same words.
 class Comparison {
  public:
-  explicit Comparison(TestBed& bed)
+  Comparison(TestBed& bed, const BothTopics& said)
       : bed_(bed),
-        records_(bed.kafka().read_all(bed.topic)),
-        oracle_(oracle_rules()),
+        said_(said),
+        oracle_(said.oracle()),
         hasher_(bed.sql_text("SELECT value FROM meta WHERE name = 'value_key'")) {
-    for (const TestRecord& record : records_) oracle_.fold(told_by(record));
     for (const auto& row : bed_.sql("SELECT id, entity, event_id FROM compensations")) {
       identities_[row[0].c_str()] = std::string(row[1].c_str()) + "/" + row[2].c_str();
     }
@@ -68,15 +115,17 @@ class Comparison {
  private:
   Lines stored(const std::string& query) {
     Lines lines;
-    for (const auto& row : bed_.sql(query)) {
-      if (!lines.insert(row[0].c_str()).second) {
-        differences_.push_back(fmt::format("twice in PostgreSQL: {}", row[0].c_str()));
-      }
-    }
+    for (const auto& row : bed_.sql(query)) lines.emplace_back(row[0].c_str());
     return lines;
   }
 
-  void compare(const std::string& what, const Lines& expected, const Lines& actual) {
+  void compare(const std::string& what, Lines expected, Lines actual) {
+    std::ranges::sort(expected);
+    std::ranges::sort(actual);
+    for (auto twice = actual.begin();
+         (twice = std::ranges::adjacent_find(twice, actual.end())) != actual.end(); ++twice) {
+      differences_.push_back(fmt::format("twice in PostgreSQL: {}", *twice));
+    }
     const auto report = [&](const Lines& here, const Lines& there, const char* verdict) {
       std::vector<std::string> only;
       std::ranges::set_difference(here, there, std::back_inserter(only));
@@ -116,9 +165,9 @@ class Comparison {
 
   Lines expected_positions() const {
     Lines lines;
-    std::map<std::int32_t, std::int64_t> ends;
-    for (const TestRecord& record : records_) ends[record.partition] = record.offset + 1;
-    for (const auto& [partition, end] : ends) lines.insert(fmt::format("{}:{}", partition, end));
+    for (const auto& [partition, end] : said_.ends()) {
+      lines.push_back(fmt::format("{}:{}", partition, end));
+    }
     return lines;
   }
 
@@ -126,7 +175,7 @@ class Comparison {
     Lines lines;
     for (const auto& [name, user] : oracle_.users) {
       for (const auto& [constraint, value] : user.owns) {
-        lines.insert(fmt::format("{} {} {}", name_of(constraint), key(constraint, value), name));
+        lines.push_back(fmt::format("{} {} {}", name_of(constraint), key(constraint, value), name));
       }
     }
     return lines;
@@ -139,7 +188,7 @@ class Comparison {
     }
     Lines lines;
     for (std::size_t i = 0; i < counts.size(); ++i) {
-      lines.insert(fmt::format("{} {}", name_of(i), counts[i]));
+      lines.push_back(fmt::format("{} {}", name_of(i), counts[i]));
     }
     return lines;
   }
@@ -162,7 +211,7 @@ class Comparison {
         const auto owned = user.owns.find(i);
         line += " " + (owned == user.owns.end() ? "-" : key(i, owned->second));
       }
-      lines.insert(line);
+      lines.push_back(line);
     }
     return lines;
   }
@@ -177,9 +226,9 @@ class Comparison {
     for (const auto& row : bed_.sql("SELECT entity, state, compensation FROM entities")) {
       const auto entity = decode_entity(bytes_of(row[1]), bed_constraints());
       const std::string open = row[2].is_null() ? "-" : identities_[row[2].c_str()];
-      lines.insert(fmt::format("{} open {} wants{} owns{}", row[0].c_str(), open,
-                               entity ? spell(entity->parts) : "?",
-                               entity ? spell(entity->owned) : "?"));
+      lines.push_back(fmt::format("{} open {} wants{} owns{}", row[0].c_str(), open,
+                                  entity ? spell(entity->parts) : "?",
+                                  entity ? spell(entity->owned) : "?"));
     }
     return lines;
   }
@@ -187,8 +236,8 @@ class Comparison {
   Lines expected_compensations() const {
     Lines lines;
     for (const auto& [identity, known] : oracle_.compensations) {
-      lines.insert(fmt::format("{} {} at {}:{}", identity, known.state, known.cause.partition,
-                               known.cause.offset));
+      lines.push_back(fmt::format("{} {} at {}:{}", identity, known.state, known.cause.partition,
+                                  known.cause.offset));
     }
     return lines;
   }
@@ -197,9 +246,9 @@ class Comparison {
     Lines lines;
     for (const auto& [identity, known] : oracle_.compensations) {
       for (const auto& violation : known.violations) {
-        lines.insert(fmt::format("{} {} {} of {} by {}", identity, name_of(violation.rule),
-                                 to_hex(digest(violation.rule, violation.value)), violation.owner,
-                                 violation.event_id));
+        lines.push_back(fmt::format("{} {} {} of {} by {}", identity, name_of(violation.rule),
+                                    to_hex(digest(violation.rule, violation.value)),
+                                    violation.owner, violation.event_id));
       }
     }
     return lines;
@@ -208,35 +257,31 @@ class Comparison {
   Lines expected_dead_letters() const {
     Lines lines;
     for (const auto& [partition, offset] : oracle_.dead_letters) {
-      lines.insert(fmt::format("{}:{}", partition, offset));
+      lines.push_back(fmt::format("{}:{}", partition, offset));
     }
     return lines;
   }
 
   void check_commands() {
-    std::map<std::string, std::string> decided;  // by command id: what must be the same every time
-    std::set<std::string> commanded;             // identities
-    for (const TestRecord& command : bed_.commands_sent()) {
-      const std::string id = command.header("ce_id");
-      const std::string decision =
-          fmt::format("{} {} {} {} {}", command.key.value_or("?"), command.header("ce_type"),
-                      command.header("ce_subject"), command.header("ce_causationid"),
-                      command.header("ce_time"));
+    std::set<std::string> commanded;  // identities
+    for (const auto& [id, commands] : said_.commands()) {
       const auto identity = identities_.find(id);
       if (identity == identities_.end() || !oracle_.compensations.contains(identity->second)) {
-        differences_.push_back(fmt::format("a command without a violation: {} {}", id, decision));
+        differences_.push_back(
+            fmt::format("a command without a violation: {} {}", id, commands[0].decision));
         continue;
       }
       const auto& known = oracle_.compensations.at(identity->second);
-      const auto& cause = known.cause;
-      if (known.deed != simulation::Deed::send) {
-        differences_.push_back(fmt::format("a command for what is not to be sent: {}", decision));
-      }
-      if (command.header("ce_subject") != cause.user || command.key != cause.user) {
-        differences_.push_back(fmt::format("a command against the wrong user: {}", decision));
-      }
-      if (decided.emplace(id, decision).first->second != decision) {
-        differences_.push_back(fmt::format("decided twice: {} as {}", id, decision));
+      const std::string& user = known.cause.user;
+      for (const BothTopics::Command& command : commands) {
+        const auto object = [&](const char* what) {
+          differences_.push_back(fmt::format("{}: {} {}", what, id, command.decision));
+        };
+        if (known.deed != simulation::Deed::send) object("a command for what is not to be sent");
+        if (command.subject != user || command.key != user) {
+          object("a command against the wrong user");
+        }
+        if (&command != commands.data()) object("decided twice");
       }
       commanded.insert(identity->second);
     }
@@ -249,8 +294,8 @@ class Comparison {
   }
 
   TestBed& bed_;
-  std::vector<TestRecord> records_;
-  Oracle oracle_;
+  const BothTopics& said_;
+  const Oracle& oracle_;
   ValueHasher hasher_;
   std::map<std::string, std::string> identities_;  // by compensation id: user/event id
   std::vector<std::string> differences_;
@@ -258,7 +303,17 @@ class Comparison {
 
 }  // namespace
 
-std::vector<std::string> differences_from_oracle(TestBed& bed) { return Comparison(bed).run(); }
+OracleCheck::OracleCheck(TestBed& bed) : bed_(bed), said_(std::make_unique<BothTopics>()) {}
+OracleCheck::~OracleCheck() = default;
+
+std::vector<std::string> OracleCheck::differences() {
+  said_->read_on(bed_);
+  return Comparison(bed_, *said_).run();
+}
+
+std::vector<std::string> differences_from_oracle(TestBed& bed) {
+  return OracleCheck(bed).differences();
+}
 
 void expect_equal_to_oracle(TestBed& bed) {
   for (const auto& difference : differences_from_oracle(bed)) FAIL_CHECK(difference);

@@ -5,6 +5,11 @@
 #include "tests/support/user_events.hpp"
 
 namespace uniqd::test {
+namespace {
+
+constexpr std::size_t past_max = 100'000;
+
+}  // namespace
 
 RandomLoad::RandomLoad(unsigned seed, int partitions, int users)
     : random_(seed), partitions_(partitions), users_(users) {}
@@ -23,8 +28,18 @@ TestRecord RandomLoad::next_one() {
   TestRecord record = make_event();
   if (dice == 12) record.payload = "no JSON";
   if (dice == 13) record.payload.reset();
-  past_.push_back(record);
+  remember(record);
   return record;
+}
+
+// Each record of the past is as likely as any other to be in the sample.
+void RandomLoad::remember(const TestRecord& record) {
+  ++past_count_;
+  if (past_.size() < past_max) {
+    past_.push_back(record);
+  } else if (const auto place = static_cast<std::size_t>(below(past_count_)); place < past_max) {
+    past_[place] = record;
+  }
 }
 
 TestRecord RandomLoad::make_event() {

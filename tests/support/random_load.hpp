@@ -23,6 +23,7 @@ class RandomLoad {
  private:
   TestRecord next_one();
   TestRecord make_event();
+  void remember(const TestRecord& record);
   [[nodiscard]] int below(int bound);  // 0 to bound - 1
   [[nodiscard]] std::string value(const char* kind, int partition);
 
@@ -30,7 +31,8 @@ class RandomLoad {
   int partitions_;
   int users_;
   int made_ = 0;
-  std::vector<TestRecord> past_;
+  int past_count_ = 0;
+  std::vector<TestRecord> past_;  // of a long past a sample
 };
 
 }  // namespace uniqd::test
