@@ -308,8 +308,8 @@ void KafkaSource::gather(const PollLimits& limits) {
 void KafkaSource::keep_fetching(const PollLimits& limits) {
   const auto now = Clock::now();
   const bool is_backlog = inbox_.size() >= limits.records_max;
-  const bool is_waking = waking_.valid() && waking_.wait_for(milliseconds{0}) !=
-                                                std::future_status::ready;
+  const bool is_waking =
+      waking_.valid() && waking_.wait_for(milliseconds{0}) != std::future_status::ready;
   if (!is_backlog || is_waking || assigned_.empty() || now - woken_at_ < wake_after ||
       rd_kafka_queue_length(consumer_->queue.get()) > 2 * limits.records_max) {
     return;

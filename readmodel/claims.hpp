@@ -121,7 +121,9 @@ class Model {
   void load_no_entity(std::string_view name) { entities_.try_emplace(name); }
   void load_no_claim(ClaimKey key) { claims_.try_emplace(key); }
   // Nobody ever had the key, nor wanted it.
-  void load_unheard_of(ClaimKey key) { claims_.try_emplace(key).first->second.is_unheard_of = true; }
+  void load_unheard_of(ClaimKey key) {
+    claims_.try_emplace(key).first->second.is_unheard_of = true;
+  }
   void load_no_contenders(ClaimKey key) { contenders_[key].is_loaded = true; }
 
   // Not for a key that was asked for in vain and then put: the store may know an owner.

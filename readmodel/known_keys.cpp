@@ -11,9 +11,7 @@ namespace {
 
 // One filter for three kinds of keys, which therefore must not have the same hashes.
 std::uint64_t hash_of_entity(std::string_view name) { return absl::Hash<std::string_view>{}(name); }
-std::uint64_t hash_of_key(ClaimKey key) {
-  return std::hash<ClaimKey>{}(key) ^ 0x9e3779b97f4a7c15U;
-}
+std::uint64_t hash_of_key(ClaimKey key) { return std::hash<ClaimKey>{}(key) ^ 0x9e3779b97f4a7c15U; }
 std::uint64_t hash_of_cause(CompensationId cause) {
   // Of the second half: the first of a UUIDv5 is as good, but holds its version.
   std::uint64_t half = 0;

@@ -18,8 +18,7 @@ void FakeSource::forget_bytes() {
 PolledPlaces FakeSource::polled(const std::vector<Advance>& advances) const {
   const auto brought = [&](const PolledPlaces& places) {
     return std::ranges::any_of(advances, [&](const Advance& advance) {
-      return std::ranges::find(places, std::pair(advance.partition, advance.first)) !=
-             places.end();
+      return std::ranges::find(places, std::pair(advance.partition, advance.first)) != places.end();
     });
   };
   if (brought(polled_before_)) return polled_before_;

@@ -61,7 +61,7 @@ class FakeSource : public RecordSource {
   // Of the assignment that the last poll ended, of which the member may not have heard yet.
   std::map<Partition, Offset> ends_before_;
   PolledPlaces polled_;
-  PolledPlaces polled_before_;  // by the poll before
+  PolledPlaces polled_before_;      // by the poll before
   std::vector<std::string> bytes_;  // what the last poll's views look at
 };
 
