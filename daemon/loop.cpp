@@ -38,7 +38,8 @@ LoopStep Loop::step() {
   }
   if (!is_synchronised_) return {LoopStep::Kind::waiting, {}};
   report_progress();
-  if (batch.reaches.empty()) return {LoopStep::Kind::idle, {}};
+  // One that ends before its first record has nothing to apply, but a reason.
+  if (batch.reaches.empty() && batch.halted.empty()) return {LoopStep::Kind::idle, {}};
   return apply(batch);
 }
 

@@ -24,7 +24,8 @@ namespace {
 
 const std::vector<Oracle::Rule> rules{{{"e"}}, {{"e", "n"}, Deed::review, Deed::review}};
 
-Loop::Reading make_reading(const ConstraintSet& constraints, std::size_t records_max) {
+Loop::Reading make_reading(const ConstraintSet& constraints, std::size_t records_max,
+                           OnBadEvent on_bad_event) {
   DecoderOptions options;
   options.source_topic = source_topic;
   options.value_key = "a key for simulations";
@@ -34,18 +35,18 @@ Loop::Reading make_reading(const ConstraintSet& constraints, std::size_t records
   options.events["UserDeactivated"] = {Effect::release, "/userId", {}};
   return {Decoder(std::move(options), constraints),
           {records_max, std::size_t{1} << 20, std::chrono::milliseconds(0)},
-          OnBadEvent::park,
+          on_bad_event,
           Ahead::at_once};
 }
 
 // One partition of users who want few values.
-void fill(Topic& topic, Dice& dice) {
+void fill(Topic& topic, Dice& dice, int count = 600) {
   const std::vector<std::pair<const char*, Told::Kind>> types{
       {"UserAdded", Told::Kind::claim},
       {"UserAdded", Told::Kind::claim},
       {"UserChanged", Told::Kind::change},
       {"UserDeactivated", Told::Kind::release}};
-  for (int number = 0; number < 600; ++number) {
+  for (int number = 0; number < count; ++number) {
     const auto& [type, kind] = types[dice.below(types.size())];
     LogRecord record;
     Told& told = record.told;
@@ -68,8 +69,10 @@ void fill(Topic& topic, Dice& dice) {
 
 class Instances {
  public:
-  Instances(const Topic& topic, std::size_t count, std::uint64_t seed)
-      : topic_(topic),
+  Instances(const Topic& topic, std::size_t count, std::uint64_t seed,
+            OnBadEvent on_bad_event = OnBadEvent::park)
+      : on_bad_event_(on_bad_event),
+        topic_(topic),
         dice_(seed),
         faults_(dice_),
         constraints_(make_constraints({rules[0].fields, rules[1].fields})),
@@ -94,6 +97,19 @@ class Instances {
     }
     return database_.state().store;
   }
+
+  // A new one in the place of all, until it halts; then where it stands.
+  Offset run_until_halted() {
+    instances_.clear();
+    instances_.push_back(std::make_unique<Instance>(*this));
+    hand_over();
+    for (int step = 0; instances_[0]->loop.step().kind != LoopStep::Kind::halted; ++step) {
+      require(step < 10'000, "what cannot be read halts");
+      clock_.advance(std::chrono::seconds(1));
+    }
+    const auto& positions = database_.state().positions;
+    return positions.empty() ? Offset{} : positions.begin()->second;
+  }
   [[nodiscard]] int batches() const { return batches_; }
   [[nodiscard]] std::uint64_t fenced() const {
     return faults_.counts()[static_cast<std::size_t>(Fault::fenced)];
@@ -104,9 +120,9 @@ class Instances {
     explicit Instance(Instances& all)
         : source(all.topic_, all.dice_, all.faults_, all.is_broker_down_),
           ledger(all.database_, all.dice_, all.faults_,
-                 [this](const auto& advances) { return source.polled(advances); }),
+                 [this, &all](const auto& advances) { return all.in_batch(source, advances); }),
           loop({source, ledger, all.clock_, gate, telemetry}, all.constraints_,
-               make_reading(all.constraints_, 1 + all.dice_.below(9)),
+               make_reading(all.constraints_, 1 + all.dice_.below(9), all.on_bad_event_),
                make_policy(all.constraints_, {ActionKind::send, ActionKind::review}),
                [](std::string_view) {}) {}
     FakeSource source;
@@ -115,6 +131,16 @@ class Instances {
     Telemetry telemetry;
     Loop loop;
   };
+
+  // Where a bad record halts, a batch ends before it, whatever was polled behind it.
+  [[nodiscard]] PolledPlaces in_batch(const FakeSource& source,
+                                      const std::vector<Advance>& advances) const {
+    PolledPlaces places = source.polled(advances);
+    if (on_bad_event_ == OnBadEvent::halt) {
+      std::erase_if(places, [&](const auto& place) { return place.second >= advances[0].next; });
+    }
+    return places;
+  }
 
   // Some that had the partition are not told that they have it no more.
   void hand_over() {
@@ -133,6 +159,7 @@ class Instances {
     return !positions.empty() && positions.begin()->second.value == topic_.end(0);
   }
 
+  OnBadEvent on_bad_event_;
   const Topic& topic_;
   Dice dice_;
   FaultPlan faults_;
@@ -191,6 +218,26 @@ TEST_CASE("one, two or three instances, the same outcome") {
     }
   }
   CHECK(fenced > 20);
+}
+
+TEST_CASE("on_bad_event: halt stops at the record at every start, wherever it is in a batch") {
+  spdlog::set_level(spdlog::level::off);
+  for (int before = 0; before < 40; ++before) {
+    CAPTURE(before);
+    Dice dice(static_cast<std::uint64_t>(before));
+    FaultPlan faults(dice);
+    faults.calm_down();
+    Topic topic(1, dice, faults);
+    fill(topic, dice, before);
+    const Offset end{topic.end(0)};
+    LogRecord bad;
+    bad.payload = "no event at all";
+    bad.told.kind = Told::Kind::bad;
+    topic.append(0, std::move(bad));
+    fill(topic, dice, 20);
+    Instances instances(topic, 1, static_cast<std::uint64_t>(before), OnBadEvent::halt);
+    for (int start = 0; start < 3; ++start) CHECK(instances.run_until_halted() == end);
+  }
 }
 
 }  // namespace uniqd::simulation
