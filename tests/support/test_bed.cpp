@@ -133,11 +133,13 @@ std::vector<std::int64_t> TestBed::ends_of(const std::string& some_topic) const 
   for (int partition = 0; partition < partitions_; ++partition) {
     std::int64_t low = 0;
     std::int64_t high = 0;
-    const auto error = rd_kafka_query_watermark_offsets(
-        watcher_.get(), some_topic.c_str(), partition, &low, &high, broker_answers_within_ms);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      throw std::runtime_error("the end of " + some_topic + ": " + error_text(error));
-    }
+    // After an outage the client may not know the partition's leader for a moment.
+    const auto is_answered = [&] {
+      return rd_kafka_query_watermark_offsets(watcher_.get(), some_topic.c_str(), partition, &low,
+                                              &high, broker_answers_within_ms) ==
+             RD_KAFKA_RESP_ERR_NO_ERROR;
+    };
+    wait_until("the end of " + some_topic, is_answered);
     ends.push_back(high);
   }
   return ends;
