@@ -2,22 +2,14 @@
 
 #include <string_view>
 
+#include "readmodel/pg_result.hpp"
+
 namespace uniqd {
 namespace {
 
 constexpr std::size_t send_from_bytes = std::size_t{1} << 18;
 // PostgreSQL manual, COPY, "Binary Format": the signature, no flags, no extension.
 constexpr std::string_view header{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
-
-struct Clear {
-  void operator()(PGresult* result) const { PQclear(result); }
-};
-using Result = std::unique_ptr<PGresult, Clear>;
-
-std::string first_line(const char* text) {
-  const std::string_view all = text;
-  return std::string(all.substr(0, all.find('\n')));
-}
 
 }  // namespace
 
@@ -29,7 +21,7 @@ PgCopy::PgCopy(const PgTarget& target, const std::string& columns, std::int16_t 
   const std::string settings =
       "SET search_path = \"" + target.schema +
       "\"; SET synchronous_commit = off; SET client_min_messages = 'warning'";
-  const Result set(PQexec(connection_, settings.c_str()));
+  const PgResult set(PQexec(connection_, settings.c_str()));
   if (PQresultStatus(set.get()) != PGRES_COMMAND_OK) fail(set.get());
   begin(columns);
 }
@@ -41,7 +33,7 @@ PgCopy::PgCopy(PgSession& session, const std::string& columns, std::int16_t colu
 }
 
 void PgCopy::begin(const std::string& columns) {
-  const Result copy(
+  const PgResult copy(
       PQexec(connection_, ("COPY " + columns + " FROM STDIN (FORMAT binary)").c_str()));
   if (PQresultStatus(copy.get()) != PGRES_COPY_IN) fail(copy.get());
   if (PQputCopyData(connection_, header.data(), static_cast<int>(header.size())) != 1) {
@@ -67,9 +59,9 @@ void PgCopy::finish() {
   rows_.append_int2(-1);
   send();
   if (PQputCopyEnd(connection_, nullptr) != 1) fail(nullptr);
-  const Result result(PQgetResult(connection_));
+  const PgResult result(PQgetResult(connection_));
   if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) fail(result.get());
-  const Result none(PQgetResult(connection_));  // says that there is no more, and has to be read
+  const PgResult none(PQgetResult(connection_));  // says that there is no more, and has to be read
 }
 
 void PgCopy::fail(const PGresult* result) const {

@@ -7,20 +7,10 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "readmodel/pg_result.hpp"
+
 namespace uniqd {
 namespace {
-
-struct ClearResult {
-  void operator()(PGresult* result) const { PQclear(result); }
-};
-using PgResult = std::unique_ptr<PGresult, ClearResult>;
-
-// Only the first line: what follows may quote a row.
-std::string first_line(const std::string& text) {
-  std::string line = text.substr(0, text.find('\n'));
-  while (!line.empty() && line.back() == ' ') line.pop_back();
-  return line;
-}
 
 std::string quoted(const std::string& value) {
   std::string out = "'";
