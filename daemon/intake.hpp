@@ -2,6 +2,7 @@
 // intake.hpp - what comes in: records polled and decoded, one batch ahead where that saves time.
 
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
@@ -65,6 +66,10 @@ class Intake {
   // Begins with the batch after `batch`, if that looks like one of many: it is about full, and the
   // next will therefore not be waited for.
   void fetch_ahead(const Batch& batch);
+
+  // Has somebody look at the events of the batch ahead, if there is one, where and when it is made.
+  // Until next() or drop_ahead() has returned.
+  void look_ahead(std::function<void(const std::vector<Event>&)> look);
 
   // Forgets the batch ahead; its records have to be fetched again. Returns what it had to say about
   // the assignment.

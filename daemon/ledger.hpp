@@ -66,6 +66,15 @@ class Ledger {
   // the batch can be folded again. REQUIRES: begin() returned true, and nothing else since.
   virtual void load_missing(Loaded& loaded) = 0;
 
+  // Looking up the batch after this one, to save begin() the time. prepare() says what
+  // commit_transaction() is going to write; from then until the next call of any other function,
+  // look_ahead() may run, on another thread and beside commit_transaction(). What it finds is for a
+  // begin() with the same `next` (not an equal one), and forgotten where anybody else has written
+  // meanwhile. Neither throws for failures of the world, nor has to do anything.
+  // REQUIRES: begin() returned true; `pending` is what is then committed; both outlive it.
+  virtual void prepare(const Outcome& /*pending*/) {}
+  virtual void look_ahead(const std::vector<Event>& /*next*/, const Outcome& /*pending*/) {}
+
   // Writes the outcome and commits, durably where it has compensations.
   // REQUIRES: begin() returned true, and nothing since.
   virtual void commit_transaction(const Outcome& outcome) = 0;

@@ -161,21 +161,24 @@ bool Loop::commit_batch(Batch& batch, const std::vector<Advance>& advances) {
   process_batch(
       batch.events, policy_, seams_.clock.now_ms(),
       [this](Loaded& partial) { seams_.ledger.load_missing(partial); }, loaded, batch.counts);
-  Outcome outcome{loaded.model.changes(), loaded.compensations.changes(),
-                  std::move(batch.bad_events)};
-  const std::size_t bad_count = outcome.bad_events.size();
-  outcome.safety = judge_safety(loaded.safety, loaded.claiming, policy_.max_violation_share);
-  const std::string pause = outcome.safety ? outcome.safety->pause : "";
+  const auto outcome = std::make_shared<Outcome>(
+      Outcome{loaded.model.changes(), loaded.compensations.changes(), std::move(batch.bad_events)});
+  outcome->safety = judge_safety(loaded.safety, loaded.claiming, policy_.max_violation_share);
+  seams_.ledger.prepare(*outcome);
+  intake_.look_ahead([&ledger = seams_.ledger, outcome](const std::vector<Event>& next) {
+    ledger.look_ahead(next, *outcome);
+  });
   probe_("before_commit");
   const auto committing = seams_.clock.steady();
-  seams_.ledger.commit_transaction(outcome);
+  seams_.ledger.commit_transaction(*outcome);
   const auto committed = seams_.clock.steady();
   probe_("after_commit");
-  seams_.telemetry.add_batch(
-      {batch.counts, batch.record_count, bad_count, committed - started, committed - committing});
-  if (!pause.empty()) log_pause(pause);
-  if (outcome.compensations.has_messages()) seams_.gate.announce();
-  batch.spent = std::make_shared<std::pair<Loaded, Outcome>>(std::move(loaded), std::move(outcome));
+  seams_.telemetry.add_batch({batch.counts, batch.record_count, outcome->bad_events.size(),
+                              committed - started, committed - committing});
+  if (outcome->safety && !outcome->safety->pause.empty()) log_pause(outcome->safety->pause);
+  if (outcome->compensations.has_messages()) seams_.gate.announce();
+  using Spent = std::pair<Loaded, std::shared_ptr<const Outcome>>;
+  batch.spent = std::make_shared<Spent>(std::move(loaded), outcome);
   return true;
 }
 

@@ -7,6 +7,7 @@
 #include "commands/safety_store.hpp"
 #include "readmodel/claim_store.hpp"
 #include "readmodel/dead_letter_store.hpp"
+#include "readmodel/needs.hpp"
 #include "readmodel/position_store.hpp"
 
 namespace uniqd {
@@ -92,6 +93,7 @@ auto PostgresLedger::with_session(Work work) {
 std::vector<Position> PostgresLedger::positions(const std::vector<Partition>& partitions) {
   abandon();
   known_.forget();
+  ahead_.reset();
   full_batches_ = 0;
   return with_session([&](PgSession& session) {
     auto locked = lock_positions(session, topic_, partitions);
@@ -118,17 +120,53 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
     }
     probe_("after_compare_and_set");
     consider_knowledge(session, *before, events.size());
-    loaded.model.set_partial();
-    if (events.empty()) return true;
-    loaded.model.reserve(events.size());
+    is_prepared_ = false;
+    auto ahead = std::exchange(ahead_, std::nullopt);
+    if (events.empty()) {
+      loaded.model.set_partial();
+      return true;
+    }
+    // The last who wrote were ourselves, so all that was written since is in it.
+    const bool is_good = ahead && ahead->events == &events && *before == writer_;
+    if (!is_good) ahead = look_up(session, events, nullptr);
+    loaded.model = std::move(ahead->model);
     loaded.safety = load_safety(session);
     load_causes(session, events, known_, loaded.model);
-    load_entities_with_compensations(session, names_of(events), known_, loaded);
-    Needs needs = needs_of(events, loaded.model);
-    load_claims(session, std::move(needs.claims), known_, loaded.model);
-    load_contended(session, std::move(needs.contended), known_, loaded);
+    load_compensations(session, names_of(events), loaded.model, loaded.compensations);
+    load_contended(session, std::move(ahead->contended), known_, loaded);
     return true;
   });
+}
+
+PostgresLedger::LookedUp PostgresLedger::look_up(PgSession& session,
+                                                 const std::vector<Event>& events,
+                                                 const Outcome* pending) const {
+  LookedUp found{&events, Model(constraints_), {}};
+  Model& model = found.model;
+  model.set_partial();
+  model.reserve(events.size());
+  load_entities(session, names_of(events), known_, model);
+  if (pending) model.catch_up(pending->model);
+  Needs needs = needs_of(events, model);
+  load_claims(session, std::move(needs.claims), known_, model);
+  if (pending) model.catch_up(pending->model);
+  found.contended = std::move(needs.contended);
+  return found;
+}
+
+void PostgresLedger::prepare(const Outcome& pending) {
+  remember(pending, known_);
+  is_prepared_ = true;
+}
+
+void PostgresLedger::look_ahead(const std::vector<Event>& next, const Outcome& pending) {
+  if (next.empty()) return;
+  try {
+    if (!session_ahead_) session_ahead_ = std::make_unique<PgSession>(target_);
+    ahead_ = look_up(*session_ahead_, next, &pending);
+  } catch (const StoreFailure&) {
+    session_ahead_.reset();  // begin() will look, and say what is wrong
+  }
 }
 
 // Learning takes reading all of the tables once, so it is left until there is a backlog.
@@ -165,7 +203,7 @@ void PostgresLedger::load_missing(Loaded& loaded) {
 }
 
 void PostgresLedger::commit_transaction(const Outcome& outcome) {
-  remember(outcome, known_);
+  if (!is_prepared_) remember(outcome, known_);
   with_session([&](PgSession& session) {
     save_model(session, outcome.model, constraints_, keeps_texts_);
     probe_("after_model_written");

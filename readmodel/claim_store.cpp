@@ -213,48 +213,8 @@ void load_entities(PgSession& session, const std::vector<std::string_view>& name
     auto entity = decode_entity(bytes_of(row[1]), model.constraints());
     if (!entity) throw StoreFailure("XX001", "an entity's state is not readable");
     if (!row[2].is_null()) entity->compensation = uuid_of<CompensationId>(row[2]);
-    for (std::size_t index = 0; index < entity->owned.size(); ++index) {
-      if (entity->owned[index]) model.load_claim({*entity->owned[index], index, row[0].c_str()});
-    }
     model.load_entity(row[0].c_str(), *entity);
   }
-}
-
-namespace {
-
-void add_wanted(const Entity& entity, const ConstraintSet& constraints,
-                std::vector<ClaimKey>& keys) {
-  for (const Constraint& constraint : constraints) {
-    if (const auto wanted = wanted_key(constraint, entity.parts)) keys.push_back(*wanted);
-  }
-}
-
-}  // namespace
-
-Needs needs_of(const std::vector<Event>& events, const Model& model) {
-  Needs needs;
-  needs.claims.reserve(events.size());
-  for (const Event& event : events) {
-    for (const auto& value : event.values) {
-      if (value.digest) needs.claims.push_back(value.digest->key());
-    }
-    const Entity* entity = model.entity(event.entity);
-    if (!entity) continue;
-    if (entity->compensation) add_wanted(*entity, model.constraints(), needs.claims);
-    for (const auto& owned : entity->owned) {
-      if (owned) needs.contended.push_back(*owned);
-    }
-  }
-  return needs;
-}
-
-std::vector<ClaimKey> keys_wanted_by(const std::vector<std::string_view>& entities,
-                                     const Model& model) {
-  std::vector<ClaimKey> keys;
-  for (const auto name : entities) {
-    if (const Entity* entity = model.entity(name)) add_wanted(*entity, model.constraints(), keys);
-  }
-  return keys;
 }
 
 void load_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,

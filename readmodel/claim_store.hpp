@@ -48,16 +48,4 @@ void add_claim_counts(PgSession& session, const ConstraintSet& constraints,
 void save_dead_letters(PgSession& session, const std::string& topic,
                        const std::vector<BadEvent>& bad_events);
 
-// What `events` will ask about, given their entities in `model`: a first guess. What it leaves out
-// (compound values, mostly) the model will report as missing.
-struct Needs {
-  std::vector<ClaimKey> claims;     // who owns them
-  std::vector<ClaimKey> contended;  // who wants them, as they may become free
-};
-[[nodiscard]] Needs needs_of(const std::vector<Event>& events, const Model& model);  // pure
-
-// The keys that these entities want, as far as they are in `model`. Pure.
-[[nodiscard]] std::vector<ClaimKey> keys_wanted_by(const std::vector<std::string_view>& entities,
-                                                   const Model& model);
-
 }  // namespace uniqd

@@ -26,7 +26,14 @@ bool ModelChanges::empty() const {
 }
 
 void Model::load_entity(std::string name, const Entity& entity) {
+  load_owned(name, entity);
   entities_.insert_or_assign(std::move(name), Tracked<Entity>{entity, entity});
+}
+
+void Model::load_owned(std::string_view name, const Entity& entity) {
+  for (std::size_t index = 0; index < entity.owned.size(); ++index) {
+    if (entity.owned[index]) load_claim({*entity.owned[index], index, std::string(name)});
+  }
 }
 
 void Model::load_claim(const Claim& claim) {
@@ -35,6 +42,31 @@ void Model::load_claim(const Claim& claim) {
 
 void Model::load_contenders(ClaimKey key, const std::vector<Contender>& contenders) {
   contenders_.insert_or_assign(key, TrackedContenders{true, contenders, contenders});
+}
+
+void Model::catch_up(const ModelChanges& changes) {
+  for (const auto* later : {&changes.entities_added, &changes.entities_changed}) {
+    for (const auto& [name, entity] : *later) {
+      const auto found = entities_.find(name);
+      if (found == entities_.end()) continue;
+      found->second = {entity, entity};
+      load_owned(name, entity);
+    }
+  }
+  for (const std::string& name : changes.entities_removed) {
+    const auto found = entities_.find(name);
+    if (found != entities_.end()) found->second = {};
+  }
+  for (const auto* later : {&changes.claims_added, &changes.claims_changed}) {
+    for (const Claim& claim : *later) {
+      const auto found = claims_.find(claim.key);
+      if (found != claims_.end()) found->second = {{claim, claim}};
+    }
+  }
+  for (const ClaimKey key : changes.claims_removed) {
+    const auto found = claims_.find(key);
+    if (found != claims_.end()) found->second = {};
+  }
 }
 
 const Entity* Model::entity(std::string_view name) const {

@@ -112,7 +112,7 @@ class Model {
     entities_.reserve(events);
     claims_.reserve(events * constraints_->size());
   }
-  void load_entity(std::string name, const Entity& entity);
+  void load_entity(std::string name, const Entity& entity);  // with the claims it owns
   void load_claim(const Claim& claim);
   void load_cause(CompensationId cause) { stored_causes_.insert(cause); }
   // All contenders for a key, in their order.
@@ -125,6 +125,9 @@ class Model {
     claims_.try_emplace(key).first->second.is_unheard_of = true;
   }
   void load_no_contenders(ClaimKey key) { contenders_[key].is_loaded = true; }
+  // The store has changed since; what was loaded of entities and claims is brought up to date.
+  // REQUIRES: nothing put or removed since, no contenders loaded.
+  void catch_up(const ModelChanges& changes);
 
   // Not for a key that was asked for in vain and then put: the store may know an owner.
   [[nodiscard]] bool has_loaded_claim(ClaimKey key) const {
@@ -185,6 +188,7 @@ class Model {
   template <class T>
   using ByName = absl::flat_hash_map<std::string, T, StringHash, std::equal_to<>>;
 
+  void load_owned(std::string_view name, const Entity& entity);
   // Keeps the lists of contenders in step with an entity that changes.
   void contend(std::string_view name, const Entity* before, const Entity* after);
   void withdraw(ClaimKey key, std::string_view name);

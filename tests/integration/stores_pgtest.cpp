@@ -146,12 +146,12 @@ class Twins {
   }
 
   void apply_batch() {
-    std::vector<Event> events;
-    for (int left = 1 + below(15); left > 0; --left) events.push_back(next_event());
+    const std::vector<Event>& events = batches_[current_];
+    current_ = 1 - current_;
+    const std::vector<Event>& next = batches_[current_] = some_events();
     std::vector<BadEvent> bad;
     if (below(4) == 0) bad.push_back({Partition{0}, Offset{offset_++}, "a reason", "raw \xff\x01"});
 
-    // Now and then on a connection of its own.
     // Two who write by turns, now and then on connections of their own, mostly without a look at
     // the position: one that knows what there is must notice the other.
     Writing& writing = writings_[below(4) == 0 ? 1 : 0];
@@ -166,8 +166,15 @@ class Twins {
     REQUIRE(ledger.begin({{writing.partition, writing.position,
                            writing.position.value_or(Offset{0}), Offset{offset_}}},
                          events, on_postgres));
-    ledger.commit_transaction(
-        fold(events, bad, on_postgres, [&](Loaded& loaded) { ledger.load_missing(loaded); }));
+    const Outcome outcome =
+        fold(events, bad, on_postgres, [&](Loaded& loaded) { ledger.load_missing(loaded); });
+    std::thread looking;
+    if (below(3) > 0) {
+      ledger.prepare(outcome);
+      looking = std::thread([&] { ledger.look_ahead(next, outcome); });
+    }
+    ledger.commit_transaction(outcome);
+    if (looking.joinable()) looking.join();
     writing.position = Offset{offset_};
 
     Loaded in_memory(constraints_);
@@ -207,6 +214,12 @@ class Twins {
 
  private:
   int below(int bound) { return static_cast<int>(random_() % static_cast<unsigned>(bound)); }
+
+  std::vector<Event> some_events() {
+    std::vector<Event> events;
+    for (int left = 1 + below(15); left > 0; --left) events.push_back(next_event());
+    return events;
+  }
 
   Event next_event() {
     const std::string user = "u" + std::to_string(below(25));
@@ -336,6 +349,8 @@ class Twins {
   std::array<Writing, 2> writings_{Writing{Partition{0}}, Writing{Partition{1}}};
   std::set<std::string> states_;
   std::int64_t offset_ = 0;
+  std::array<std::vector<Event>, 2> batches_{some_events(), {}};
+  std::size_t current_ = 0;
 };
 
 TEST_CASE("whatever random batches change is there again when the next ones load it") {

@@ -56,7 +56,7 @@ Policy make_policy(const std::vector<Oracle::Rule>& rules, double max_violation_
 Daemon::Daemon(World& world)
     : world_(world),
       source_(world.topic_, world.dice_, world.faults_, world.is_broker_down_),
-      ledger_(world.database_, world.dice_, world.faults_,
+      ledger_(world.database_, world.constraints_, world.dice_, world.faults_,
               [this](const auto& advances) { return source_.polled(advances); }),
       outbox_(world.database_, world.faults_, world.clock_),
       publisher_(world.commands_, world.faults_, world.is_broker_down_,

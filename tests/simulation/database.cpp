@@ -39,6 +39,7 @@ void Database::commit(const Batch& batch) {
   fold(batch);
   state_.store.apply(batch.outcome);
   state_.write_history(batch.advances);
+  state_.last_writer = batch.writer;
 }
 
 // What the oracle is told comes from the topic, never from what the loop made of it.

@@ -32,6 +32,7 @@ struct DatabaseState {
   std::map<Partition, Offset> firsts{};  // where reading began
   std::vector<HistoryStep> history{};
   int generation = 1;
+  const void* last_writer = nullptr;
 
   // Writes down what is applied next, as the store of positions does.
   void write_history(const std::vector<Advance>& advances);
@@ -50,6 +51,7 @@ class Database {
     PolledPlaces polled;
     Outcome outcome;
     int generation = 1;
+    const void* writer = nullptr;  // whoever commits it
   };
 
   Database(Oracle oracle, const Topic& topic, Dice& dice)

@@ -39,6 +39,7 @@ void FakeLedger::wait_for_lock() {
 std::vector<Position> FakeLedger::positions(const std::vector<Partition>& partitions) {
   require(!open_, "the positions are read outside a batch's transaction");
   talk(Fault::positions_failed, 8);
+  ahead_.reset();
   database_.settle();
   generation_ = database_.state().generation;
   std::vector<Position> positions;
@@ -73,10 +74,32 @@ bool FakeLedger::begin(const std::vector<Advance>& advances, const std::vector<E
       return false;
     }
   }
-  open_ = {advances, polled_(advances), {}, generation_};
+  open_ = {advances, polled_(advances), {}, generation_, this};
   talk(Fault::load_failed, 20);
-  database_.state().store.load(events, loaded);
+  if (!begin_from_ahead(events, loaded)) database_.state().store.load(events, loaded);
   return true;
+}
+
+// Nobody else has written since.
+bool FakeLedger::begin_from_ahead(const std::vector<Event>& events, Loaded& loaded) {
+  auto ahead = std::exchange(ahead_, std::nullopt);
+  if (!ahead || ahead->events != &events) return false;
+  if (database_.state().last_writer != this) {
+    faults_.count(Fault::look_ahead_overtaken);
+    return false;
+  }
+  faults_.count(Fault::looked_ahead);
+  loaded.model = std::move(ahead->model);
+  database_.state().store.load_around(events, loaded);
+  return true;
+}
+
+// The store is as it was before the batch at hand.
+void FakeLedger::look_ahead(const std::vector<Event>& next, const Outcome& pending) {
+  require(open_.has_value(), "what comes next is looked up beside the batch at hand");
+  require(!ahead_, "one batch is looked up ahead");
+  if (faults_.strikes(Fault::look_ahead_failed, 20)) return;
+  ahead_ = {&next, database_.state().store.look_up(next, pending.model, constraints_)};
 }
 
 void FakeLedger::load_missing(Loaded& loaded) {

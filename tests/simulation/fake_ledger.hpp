@@ -14,14 +14,19 @@ namespace uniqd::simulation {
 class FakeLedger : public Ledger {
  public:
   // `polled` says what the batch at hand was made of.
-  FakeLedger(Database& database, Dice& dice, FaultPlan& faults,
+  FakeLedger(Database& database, const ConstraintSet& constraints, Dice& dice, FaultPlan& faults,
              std::function<PolledPlaces(const std::vector<Advance>&)> polled)
-      : database_(database), dice_(dice), faults_(faults), polled_(std::move(polled)) {}
+      : database_(database),
+        constraints_(constraints),
+        dice_(dice),
+        faults_(faults),
+        polled_(std::move(polled)) {}
 
   std::vector<Position> positions(const std::vector<Partition>& partitions) override;
   [[nodiscard]] bool begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
                            Loaded& loaded) override;
   void load_missing(Loaded& loaded) override;
+  void look_ahead(const std::vector<Event>& next, const Outcome& pending) override;
   void commit_transaction(const Outcome& outcome) override;
   void abandon() noexcept override { open_.reset(); }
 
@@ -30,14 +35,22 @@ class FakeLedger : public Ledger {
 
  private:
   void talk(Fault fault, std::size_t chances);
+  bool begin_from_ahead(const std::vector<Event>& events, Loaded& loaded);
   // Of the batches: a rebuild may have it.
   void wait_for_lock();
 
   Database& database_;
+  const ConstraintSet& constraints_;
   Dice& dice_;
   FaultPlan& faults_;
   std::function<PolledPlaces(const std::vector<Advance>&)> polled_;
+  struct LookedUp {
+    const std::vector<Event>* events;
+    Model model;
+  };
+
   std::optional<Database::Batch> open_;
+  std::optional<LookedUp> ahead_;
   bool is_dropped_ = false;
   int generation_ = 0;  // as it was when the positions were read
 };

@@ -119,7 +119,7 @@ class Instances {
   struct Instance {
     explicit Instance(Instances& all)
         : source(all.topic_, all.dice_, all.faults_, all.is_broker_down_),
-          ledger(all.database_, all.dice_, all.faults_,
+          ledger(all.database_, all.constraints_, all.dice_, all.faults_,
                  [this, &all](const auto& advances) { return all.in_batch(source, advances); }),
           loop({source, ledger, all.clock_, gate, telemetry}, all.constraints_,
                make_reading(all.constraints_, 1 + all.dice_.below(9), all.on_bad_event_),

@@ -134,6 +134,20 @@ add_mutant(anchor_is_the_first_record FILE daemon/intake.cpp
 add_mutant(no_anchor FILE daemon/intake.cpp
   FROM [[reach.anchor = Anchor{record.offset, record_digest(record)};]]
   TO [[]])
+add_mutant(looked_up_entity_stays_as_it_was FILE readmodel/claims.cpp
+  FROM [[if (found == entities_.end()) continue;
+      found->second = {entity, entity};]]
+  TO [[if (found == entities_.end() || found->second.stored) continue;
+      found->second = {entity, entity};]])
+add_mutant(looked_up_entity_stays FILE readmodel/claims.cpp
+  FROM [[if (found != entities_.end()) found->second = {};]]
+  TO [[(void)found;]])
+add_mutant(looked_up_claim_stays_free FILE readmodel/claims.cpp
+  FROM [[if (found != claims_.end()) found->second = {{claim, claim}};]]
+  TO [[(void)found;]])
+add_mutant(looked_up_claim_stays FILE readmodel/claims.cpp
+  FROM [[if (found != claims_.end()) found->second = {};]]
+  TO [[(void)found;]])
 add_mutant(ahead_is_applied_after_trouble FILE daemon/loop.cpp
   FROM [[if (const auto assigned = intake_.drop_ahead()) on_assigned(*assigned);]]
   TO [[]])
@@ -168,7 +182,7 @@ add_mutant(never_pauses FILE commands/breaker.cpp
   FROM [[if (!change.window.exceeds(max_violation_share)) continue;]]
   TO [[continue;]])
 add_mutant(pauses_are_not_kept FILE daemon/loop.cpp
-  FROM [[outcome.safety = judge_safety(]]
+  FROM [[outcome->safety = judge_safety(]]
   TO [[(void)judge_safety(]])
 
 # The way of a command.

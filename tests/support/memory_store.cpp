@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "readmodel/needs.hpp"
+
 namespace uniqd {
 namespace {
 
@@ -12,50 +14,67 @@ void require(bool holds, const std::string& promise) {
 
 }  // namespace
 
-void MemoryStore::load_entity(const std::string& name, Loaded& loaded) const {
-  loaded.model.load_no_entity(name);
+void MemoryStore::load_entity(const std::string& name, Model& model) const {
+  model.load_no_entity(name);
   const auto found = entities.find(name);
-  if (found == entities.end()) return;
-  for (std::size_t index = 0; index < found->second.owned.size(); ++index) {
-    if (const auto& owned = found->second.owned[index]) {
-      loaded.model.load_claim({*owned, index, name});
-    }
+  if (found != entities.end()) model.load_entity(name, found->second);
+}
+
+void MemoryStore::load_claim(ClaimKey key, Model& model) const {
+  const auto found = claims.find(key);
+  if (found == claims.end()) {
+    model.load_no_claim(key);
+  } else {
+    model.load_claim(found->second);
   }
-  loaded.model.load_entity(name, found->second);
-  if (!found->second.compensation) return;
-  Compensation open = compensations.at(*found->second.compensation);
+}
+
+void MemoryStore::load_compensation(const std::string& name, Loaded& loaded) const {
+  const Entity* entity = loaded.model.entity(name);
+  if (!entity || !entity->compensation) return;
+  Compensation open = compensations.at(*entity->compensation);
   open.violations.clear();
   loaded.compensations.load(std::move(open));
 }
 
 void MemoryStore::load(const std::vector<Event>& events, Loaded& loaded) const {
   loaded.model.set_partial();
-  loaded.safety = safety;
-  std::set<std::string> touched;
-  for (const Event& event : events) {
-    touched.insert(event.entity);
-    if (causes.contains(event.cause)) loaded.model.load_cause(event.cause);
+  for (const Event& event : events) load_entity(event.entity, loaded.model);
+  load_around(events, loaded);
+}
+
+Model MemoryStore::look_up(const std::vector<Event>& events, const ModelChanges& pending,
+                           const ConstraintSet& constraints) const {
+  Model model(constraints);
+  model.set_partial();
+  for (const Event& event : events) load_entity(event.entity, model);
+  model.catch_up(pending);
+  for (const ClaimKey key : needs_of(events, model).claims) {
+    if (!model.has_loaded_claim(key)) load_claim(key, model);
   }
-  for (const std::string& name : touched) load_entity(name, loaded);
+  model.catch_up(pending);
+  return model;
+}
+
+void MemoryStore::load_around(const std::vector<Event>& events, Loaded& loaded) const {
+  loaded.safety = safety;
+  for (const Event& event : events) {
+    if (causes.contains(event.cause)) loaded.model.load_cause(event.cause);
+    load_compensation(event.entity, loaded);
+  }
 }
 
 void MemoryStore::load_missing(Loaded& loaded) const {
   const Missing missing = loaded.model.missing();
-  for (const std::string& name : missing.entities) load_entity(name, loaded);
-  for (const ClaimKey& key : missing.claims) {
-    const auto found = claims.find(key);
-    if (found == claims.end()) {
-      loaded.model.load_no_claim(key);
-    } else {
-      loaded.model.load_claim(found->second);
-    }
-  }
+  for (const std::string& name : missing.entities) load_entity(name, loaded.model);
+  for (const ClaimKey& key : missing.claims) load_claim(key, loaded.model);
   for (const ClaimKey& key : missing.contended) {
     const auto found = contenders.find(key);
     loaded.model.load_contenders(
         key, found == contenders.end() ? std::vector<Contender>{} : found->second);
   }
   loaded.reset();
+  for (const std::string& name : missing.entities) load_compensation(name, loaded);
 }
 
 void MemoryStore::apply(const Outcome& outcome) {

@@ -17,6 +17,11 @@ class MemoryStore {
   // Loads the entities of `events` into `loaded`, which is empty, and which of the events were
   // found in violation; all else is left for load_missing().
   void load(const std::vector<Event>& events, Loaded& loaded) const;
+  // The two halves of it. The first also loads the claims to what the events want, all as it will
+  // be when `pending` has been applied; the second loads what is about the entities in `loaded`.
+  [[nodiscard]] Model look_up(const std::vector<Event>& events, const ModelChanges& pending,
+                              const ConstraintSet& constraints) const;
+  void load_around(const std::vector<Event>& events, Loaded& loaded) const;
 
   // Loads what the fold asked for in vain, and resets `loaded`.
   void load_missing(Loaded& loaded) const;
@@ -55,7 +60,9 @@ class MemoryStore {
  private:
   // Since a person last said so, or since the decision.
   [[nodiscard]] std::int32_t attempts_since(const Compensation& known) const;
-  void load_entity(const std::string& name, Loaded& loaded) const;
+  void load_entity(const std::string& name, Model& model) const;
+  void load_claim(ClaimKey key, Model& model) const;
+  void load_compensation(const std::string& name, Loaded& loaded) const;
   void apply_contenders(const ModelChanges& changes);
   void apply_model(const ModelChanges& changes);
   void apply_claims(const ModelChanges& changes);

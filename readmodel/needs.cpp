@@ -1,0 +1,41 @@
+#include "readmodel/needs.hpp"
+
+namespace uniqd {
+namespace {
+
+void add_wanted(const Entity& entity, const ConstraintSet& constraints,
+                std::vector<ClaimKey>& keys) {
+  for (const Constraint& constraint : constraints) {
+    if (const auto wanted = wanted_key(constraint, entity.parts)) keys.push_back(*wanted);
+  }
+}
+
+}  // namespace
+
+Needs needs_of(const std::vector<Event>& events, const Model& model) {
+  Needs needs;
+  needs.claims.reserve(events.size());
+  for (const Event& event : events) {
+    for (const auto& value : event.values) {
+      if (value.digest) needs.claims.push_back(value.digest->key());
+    }
+    const Entity* entity = model.entity(event.entity);
+    if (!entity) continue;
+    if (entity->compensation) add_wanted(*entity, model.constraints(), needs.claims);
+    for (const auto& owned : entity->owned) {
+      if (owned) needs.contended.push_back(*owned);
+    }
+  }
+  return needs;
+}
+
+std::vector<ClaimKey> keys_wanted_by(const std::vector<std::string_view>& entities,
+                                     const Model& model) {
+  std::vector<ClaimKey> keys;
+  for (const auto name : entities) {
+    if (const Entity* entity = model.entity(name)) add_wanted(*entity, model.constraints(), keys);
+  }
+  return keys;
+}
+
+}  // namespace uniqd
