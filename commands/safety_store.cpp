@@ -15,12 +15,14 @@ constexpr PgStatement update_rules{
 
 }  // namespace
 
-Safety load_safety(PgSession& session) {
-  const auto rows = session.run(select_safety);
-  if (rows.empty()) throw StoreFailure("XX001", "the table safety has lost its row");
-  const auto window = ViolationWindow::decode(bytes_of(rows[0][0]));
-  if (!window) throw StoreFailure("XX001", "the row of the table safety is not readable");
-  return {*window, rows[0][1].as<bool>()};
+void ask_safety(PgSession& session, Safety& safety) {
+  const auto take = [&safety](const PgRows& rows) {
+    if (rows.size() == 0) throw StoreFailure("XX001", "the table safety has lost its row");
+    const auto window = ViolationWindow::decode(bytes_of(rows.text(0, 0)));
+    if (!window) throw StoreFailure("XX001", "the row of the table safety is not readable");
+    safety = {*window, rows.text(0, 1) == "t"};
+  };
+  session.ask(take, select_safety);
 }
 
 void save_safety(PgSession& session, const SafetyChange& change) {

@@ -9,8 +9,9 @@
 
 namespace uniqd {
 
-// REQUIRES: a batch's transaction is open. Throws StoreFailure.
-[[nodiscard]] Safety load_safety(PgSession& session);
+// The answer is there once the session is flushed. REQUIRES: a batch's transaction is open. Throws
+// StoreFailure.
+void ask_safety(PgSession& session, Safety& safety);
 // REQUIRES: a batch's transaction is open. Throws StoreFailure.
 void save_safety(PgSession& session, const SafetyChange& change);
 

@@ -62,7 +62,6 @@ void Intake::fetch_ahead(const Batch& batch) {
 }
 
 void Intake::look_ahead(std::function<void(const std::vector<Event>&)> look) {
-  if (!ahead_ready_.valid()) return;
   const Batch& ahead = batches_[1 - current_];
   if (ahead_ == Ahead::at_once) return look(ahead.events);
   ahead_ready_ = std::async(std::launch::async, [&ahead, look = std::move(look),

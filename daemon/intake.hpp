@@ -67,8 +67,9 @@ class Intake {
   // next will therefore not be waited for.
   void fetch_ahead(const Batch& batch);
 
-  // Has somebody look at the events of the batch ahead, if there is one, where and when it is made.
-  // Until next() or drop_ahead() has returned.
+  [[nodiscard]] bool has_ahead() const { return ahead_ready_.valid(); }
+  // Has somebody look at the events of the batch ahead, on the thread that makes it; over before
+  // next() or drop_ahead() returns. REQUIRES: has_ahead().
   void look_ahead(std::function<void(const std::vector<Event>&)> look);
 
   // Forgets the batch ahead; its records have to be fetched again. Returns what it had to say about

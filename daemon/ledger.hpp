@@ -1,6 +1,7 @@
 #pragma once
 // ledger.hpp - seam: durable storage, as the loop needs it. One transaction a batch.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,14 +67,15 @@ class Ledger {
   // the batch can be folded again. REQUIRES: begin() returned true, and nothing else since.
   virtual void load_missing(Loaded& loaded) = 0;
 
-  // Looking up the batch after this one, to save begin() the time. prepare() says what
-  // commit_transaction() is going to write; from then until the next call of any other function,
-  // look_ahead() may run, on another thread and beside commit_transaction(). What it finds is for a
-  // begin() with the same `next` (not an equal one), and forgotten where anybody else has written
-  // meanwhile. Neither throws for failures of the world, nor has to do anything.
-  // REQUIRES: begin() returned true; `pending` is what is then committed; both outlive it.
-  virtual void prepare(const Outcome& /*pending*/) {}
-  virtual void look_ahead(const std::vector<Event>& /*next*/, const Outcome& /*pending*/) {}
+  // Looking up the batch after this one, to save begin() the time. Returns what then has to be run,
+  // once, with that batch's events: on any thread, beside commit_transaction(pending), over before
+  // anything else is called. What it finds is for a begin() with these `events` (not with equal
+  // ones), and forgotten where anybody else has written meanwhile. It does not throw for failures
+  // of the world. REQUIRES: begin() returned true; `pending` and the events outlive it.
+  using LookAhead = std::function<void(const std::vector<Event>& events)>;
+  [[nodiscard]] virtual LookAhead look_ahead(const Outcome& /*pending*/) {
+    return [](const std::vector<Event>&) {};
+  }
 
   // Writes the outcome and commits, durably where it has compensations.
   // REQUIRES: begin() returned true, and nothing since.

@@ -164,10 +164,10 @@ bool Loop::commit_batch(Batch& batch, const std::vector<Advance>& advances) {
   const auto outcome = std::make_shared<Outcome>(
       Outcome{loaded.model.changes(), loaded.compensations.changes(), std::move(batch.bad_events)});
   outcome->safety = judge_safety(loaded.safety, loaded.claiming, policy_.max_violation_share);
-  seams_.ledger.prepare(*outcome);
-  intake_.look_ahead([&ledger = seams_.ledger, outcome](const std::vector<Event>& next) {
-    ledger.look_ahead(next, *outcome);
-  });
+  if (intake_.has_ahead()) {
+    intake_.look_ahead([look = seams_.ledger.look_ahead(*outcome),
+                        outcome](const std::vector<Event>& next) { look(next); });
+  }
   probe_("before_commit");
   const auto committing = seams_.clock.steady();
   seams_.ledger.commit_transaction(*outcome);

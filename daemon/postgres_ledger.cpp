@@ -37,7 +37,8 @@ std::vector<std::string_view> names_of(const std::vector<Event>& events) {
 void load_entities_with_compensations(PgSession& session,
                                       const std::vector<std::string_view>& names,
                                       const KnownKeys& known, Loaded& loaded) {
-  load_entities(session, names, known, loaded.model);
+  ask_entities(session, names, known, loaded.model);
+  session.flush();
   load_compensations(session, names, loaded.model, loaded.compensations);
 }
 
@@ -47,7 +48,8 @@ void load_contended(PgSession& session, std::vector<ClaimKey> keys, const KnownK
   const auto contenders = load_contenders(session, std::move(keys), loaded.model);
   const std::vector<std::string_view> names(contenders.begin(), contenders.end());
   load_entities_with_compensations(session, names, known, loaded);
-  load_claims(session, keys_wanted_by(names, loaded.model), known, loaded.model);
+  ask_claims(session, keys_wanted_by(names, loaded.model), known, loaded.model);
+  session.flush();
 }
 
 Writer random_writer() {
@@ -113,60 +115,71 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
   return with_session([&](PgSession& session) {
     session.begin();
     take_lock(session, PgLock::batch, target_.schema);
-    const auto before = advance_positions(session, topic_, advances, generation_, writer_);
+    std::optional<Writer> before;
+    ask_to_advance(session, topic_, advances, generation_, writer_, before);
+    ask_safety(session, loaded.safety);
+    auto found = std::exchange(ahead_, std::nullopt);
+    const bool is_ahead = found && found->events == &events;
+    if (!is_ahead) ask_about(session, events, found.emplace(events, constraints_));
+    ask_causes(session, events, known_, found->model);
+    session.flush();
     if (!before) {
       session.roll_back();
       return false;
     }
     probe_("after_compare_and_set");
+    const bool relied_on_us = is_ahead || known_.is_active();
     consider_knowledge(session, *before, events.size());
-    is_prepared_ = false;
-    auto ahead = std::exchange(ahead_, std::nullopt);
-    if (events.empty()) {
-      loaded.model.set_partial();
-      return true;
+    if (relied_on_us && *before != writer_) {
+      ask_about(session, events, found.emplace(events, constraints_));
+      ask_causes(session, events, known_, found->model);
+      session.flush();
+      find_rest(session, *found, nullptr);
+    } else if (!is_ahead) {
+      find_rest(session, *found, nullptr);
     }
-    // The last who wrote were ourselves, so all that was written since is in it.
-    const bool is_good = ahead && ahead->events == &events && *before == writer_;
-    if (!is_good) ahead = look_up(session, events, nullptr);
-    loaded.model = std::move(ahead->model);
-    loaded.safety = load_safety(session);
-    load_causes(session, events, known_, loaded.model);
+    loaded.model = std::move(found->model);
     load_compensations(session, names_of(events), loaded.model, loaded.compensations);
-    load_contended(session, std::move(ahead->contended), known_, loaded);
+    load_contended(session, std::move(found->contended), known_, loaded);
     return true;
   });
 }
 
-PostgresLedger::LookedUp PostgresLedger::look_up(PgSession& session,
-                                                 const std::vector<Event>& events,
-                                                 const Outcome* pending) const {
-  LookedUp found{&events, Model(constraints_), {}};
-  Model& model = found.model;
-  model.set_partial();
-  model.reserve(events.size());
-  load_entities(session, names_of(events), known_, model);
-  if (pending) model.catch_up(pending->model);
-  Needs needs = needs_of(events, model);
-  load_claims(session, std::move(needs.claims), known_, model);
-  if (pending) model.catch_up(pending->model);
+// What can be asked for at once.
+void PostgresLedger::ask_about(PgSession& session, const std::vector<Event>& events,
+                               LookedUp& found) const {
+  found.model.set_partial();
+  found.model.reserve(events.size());
+  ask_entities(session, names_of(events), known_, found.model);
+  ask_claims(session, keys_carried_by(events), known_, found.model);
+}
+
+// What the entities' state asks for. With `pending`: as it will be when that is committed, whether
+// it has been or not.
+void PostgresLedger::find_rest(PgSession& session, LookedUp& found, const Outcome* pending) const {
+  if (pending) found.model.catch_up(pending->model);
+  Needs needs = needs_of(*found.events, found.model);
+  ask_claims(session, std::move(needs.claims), known_, found.model);
+  session.flush();
+  if (pending) found.model.catch_up(pending->model);
   found.contended = std::move(needs.contended);
-  return found;
 }
 
-void PostgresLedger::prepare(const Outcome& pending) {
-  remember(pending, known_);
-  is_prepared_ = true;
-}
-
-void PostgresLedger::look_ahead(const std::vector<Event>& next, const Outcome& pending) {
-  if (next.empty()) return;
-  try {
-    if (!session_ahead_) session_ahead_ = std::make_unique<PgSession>(target_);
-    ahead_ = look_up(*session_ahead_, next, &pending);
-  } catch (const StoreFailure&) {
-    session_ahead_.reset();  // begin() will look, and say what is wrong
-  }
+Ledger::LookAhead PostgresLedger::look_ahead(const Outcome& pending) {
+  is_looking_ahead_ = true;
+  return [this, &pending](const std::vector<Event>& events) {
+    remember(pending, known_);
+    if (events.empty()) return;
+    try {
+      if (!session_ahead_) session_ahead_ = std::make_unique<PgSession>(target_);
+      ask_about(*session_ahead_, events, ahead_.emplace(events, constraints_));
+      session_ahead_->flush();
+      find_rest(*session_ahead_, *ahead_, &pending);
+    } catch (const StoreFailure&) {
+      ahead_.reset();
+      session_ahead_.reset();  // begin() will look, and say what is wrong
+    }
+  };
 }
 
 // Learning takes reading all of the tables once, so it is left until there is a backlog.
@@ -196,14 +209,15 @@ void PostgresLedger::load_missing(Loaded& loaded) {
     const Missing missing = loaded.model.missing();
     load_entities_with_compensations(session, {missing.entities.begin(), missing.entities.end()},
                                      known_, loaded);
-    load_claims(session, {missing.claims.begin(), missing.claims.end()}, known_, loaded.model);
+    ask_claims(session, {missing.claims.begin(), missing.claims.end()}, known_, loaded.model);
+    session.flush();
     load_contended(session, {missing.contended.begin(), missing.contended.end()}, known_, loaded);
     loaded.reset();
   });
 }
 
 void PostgresLedger::commit_transaction(const Outcome& outcome) {
-  if (!is_prepared_) remember(outcome, known_);
+  if (!std::exchange(is_looking_ahead_, false)) remember(outcome, known_);
   with_session([&](PgSession& session) {
     save_model(session, outcome.model, constraints_, keeps_texts_);
     probe_("after_model_written");

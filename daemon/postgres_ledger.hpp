@@ -39,24 +39,24 @@ class PostgresLedger : public Ledger {
   [[nodiscard]] bool begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
                            Loaded& loaded) override;
   void load_missing(Loaded& loaded) override;
-  void prepare(const Outcome& pending) override;
-  void look_ahead(const std::vector<Event>& next, const Outcome& pending) override;
+  [[nodiscard]] LookAhead look_ahead(const Outcome& pending) override;
   void commit_transaction(const Outcome& outcome) override;
   void abandon() noexcept override;
 
  private:
   // What a batch's events are about.
   struct LookedUp {
-    const std::vector<Event>* events;  // to know them again
-    Model model;                       // their entities, and the claims to what they want
-    std::vector<ClaimKey> contended;   // what they may set free
+    LookedUp(const std::vector<Event>& about, const ConstraintSet& constraints)
+        : events(&about), model(constraints) {}
+    const std::vector<Event>* events;   // to know them again
+    Model model;                        // their entities, and the claims to what they want
+    std::vector<ClaimKey> contended{};  // what they may set free
   };
 
   template <class Work>
   auto with_session(Work work);
-  // With `pending`: as it will be when that is committed, whether it has been or not.
-  [[nodiscard]] LookedUp look_up(PgSession& session, const std::vector<Event>& events,
-                                 const Outcome* pending) const;
+  void ask_about(PgSession& session, const std::vector<Event>& events, LookedUp& found) const;
+  void find_rest(PgSession& session, LookedUp& found, const Outcome* pending) const;
   // Who wrote before, and how much comes now, say whether what is known can be relied on, and
   // whether it is worth learning.
   void consider_knowledge(PgSession& session, Writer before, std::size_t events);
@@ -70,11 +70,11 @@ class PostgresLedger : public Ledger {
   std::unique_ptr<PgSession> session_;
   int generation_ = 1;  // as of the last positions()
   Writer writer_;       // ourselves
-  // look_ahead()'s own, while it runs: what it has looked up, on its own session.
+  // What looks ahead has these for its own while it runs.
   std::unique_ptr<PgSession> session_ahead_;
   std::optional<LookedUp> ahead_;
-  KnownKeys known_;  // not changed while look_ahead() may run
-  bool is_prepared_ = false;
+  KnownKeys known_;
+  bool is_looking_ahead_ = false;  // which remembers what is committed
   LearnPolicy learn_policy_;
   unsigned full_batches_ = 0;  // in a row
 };

@@ -38,13 +38,13 @@ Rebuild::Rebuild(Seams seams, const ConstraintSet& constraints, Decoder decoder,
                  std::vector<Position> ends)
     : seams_(std::move(seams)),
       constraints_(constraints),
-      decoder_(std::move(decoder)),
       policy_(std::move(policy)),
       options_(std::move(options)),
       from_(from),
       ends_(std::move(ends)),
-      reader_(seams_.open, from),
-      known_(constraints) {
+      known_(constraints),
+      decoder_(std::move(decoder)),
+      reader_(seams_.open, from) {
   policy_.strongest_allowed = [this](CompensationId cause) {
     return seams_.store.strongest_allowed(cause);
   };
@@ -138,30 +138,45 @@ void Rebuild::aim_anew(const InUse& in_use) {
   reader_.read_to(ends_, {});
 }
 
-bool Rebuild::read() {
+Rebuild::Round Rebuild::read() {
   reader_.next(records_a_round, batch_);
-  progress_.trouble = batch_.trouble;
-  progress_.records += batch_.records.size();
-  decode();
+  Round round{{}, {}, batch_.then, batch_.records.size(), batch_.is_at_target, batch_.trouble};
+  decode(round);
   if (!batch_.is_again) note_anchors();
-  return batch_.is_at_target;
+  return round;
 }
 
-void Rebuild::decode() {
-  events_.clear();
-  bad_events_.clear();
+void Rebuild::read_ahead() {
+  if (options_.ahead == Ahead::beside) {
+    ahead_ = std::async(std::launch::async, [this] { return read(); });
+  } else {
+    std::promise<Round> done;
+    done.set_value(read());
+    ahead_ = done.get_future();
+  }
+}
+
+Rebuild::Round Rebuild::next_round() {
+  Round round = ahead_.valid() ? ahead_.get() : read();
+  progress_.trouble = round.trouble;
+  progress_.records += round.record_count;
+  bad_count_ += round.bad_events.size();
+  return round;
+}
+
+void Rebuild::decode(Round& round) {
+  round.events.reserve(batch_.records.size());
   for (const Record& record : batch_.records) {
     if (!batch_.is_again && seams_.store.is_passed_over({record.partition, record.offset})) {
       continue;
     }
     Decoded decoded = decoder_.decode(record);
     if (auto* event = std::get_if<Event>(&decoded)) {
-      events_.push_back(std::move(*event));
+      round.events.push_back(std::move(*event));
     } else if (auto* bad = std::get_if<BadEvent>(&decoded)) {
-      bad_events_.push_back(std::move(*bad));
+      round.bad_events.push_back(std::move(*bad));
     }
   }
-  bad_count_ += bad_events_.size();
 }
 
 void Rebuild::note_anchors() {
@@ -175,17 +190,20 @@ void Rebuild::note_anchors() {
 // -------------------------------------------------------------------------------------- in memory
 
 void Rebuild::fold_next() {
-  const bool is_at_target = read();
+  Round round = next_round();
   note_order();
+  const bool goes_on = !round.is_at_target && !options_.is_memory_full();
+  if (goes_on) read_ahead();
   process_batch(
-      events_, policy_, seams_.clock.now_ms(), [](Loaded&) {}, known_, counts_);
-  std::ranges::move(bad_events_, std::back_inserter(known_bad_));
-  if (batch_.then) {
-    known_.compensations.intervene(batch_.then->compensation, intervention_of(*batch_.then));
+      round.events, policy_, seams_.clock.now_ms(), [](Loaded&) {}, known_, counts_);
+  std::ranges::move(round.bad_events, std::back_inserter(known_bad_));
+  if (round.then) {
+    known_.compensations.intervene(round.then->compensation, intervention_of(*round.then));
   }
-  if (is_at_target || options_.is_memory_full()) progress_.phase = Phase::loading;
+  if (!goes_on) progress_.phase = Phase::loading;
 }
 
+// Of the records that were read last.
 void Rebuild::note_order() {
   if (has_history_) return;
   for (const Record& record : batch_.records) {
@@ -227,12 +245,12 @@ void Rebuild::aim_at(Goal goal) {
 }
 
 void Rebuild::follow_next() {
-  const bool is_at_target = read();
-  fold_into_tables();
-  if (batch_.then) {
-    seams_.store.intervene(batch_.then->compensation, intervention_of(*batch_.then));
+  Round round = next_round();
+  fold_into_tables(round);
+  if (round.then) {
+    seams_.store.intervene(round.then->compensation, intervention_of(*round.then));
   }
-  if (is_at_target) return reached();
+  if (round.is_at_target) return reached();
   const bool holds_too_long =
       goal_ == Goal::held && seams_.clock.steady() - held_at_ > holds_at_most;
   if (holds_too_long) aim_at(Goal::near);
@@ -282,17 +300,17 @@ std::vector<Advance> Rebuild::advances() const {
   return advances;
 }
 
-void Rebuild::fold_into_tables() {
+void Rebuild::fold_into_tables(Round& round) {
   const auto moved = advances();
-  if (moved.empty() && events_.empty()) return;
+  if (moved.empty() && round.events.empty()) return;
   Ledger& ledger = seams_.store.ledger();
   Loaded loaded(constraints_);
-  promise(ledger.begin(moved, events_, loaded), "nobody else writes to the next generation");
+  promise(ledger.begin(moved, round.events, loaded), "nobody else writes to the next generation");
   process_batch(
-      events_, policy_, seams_.clock.now_ms(),
+      round.events, policy_, seams_.clock.now_ms(),
       [&](Loaded& partial) { ledger.load_missing(partial); }, loaded, counts_);
   ledger.commit_transaction(
-      {loaded.model.changes(), loaded.compensations.changes(), std::move(bad_events_)});
+      {loaded.model.changes(), loaded.compensations.changes(), std::move(round.bad_events)});
   for (const Advance& advance : moved) {
     if (Position* stored = find(stored_, advance.partition)) {
       stored->next_offset = advance.next;

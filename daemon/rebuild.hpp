@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "commands/decide.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/intake.hpp"
 #include "daemon/ordered_reader.hpp"
 #include "daemon/process_batch.hpp"
 #include "daemon/rebuild_store.hpp"
@@ -24,6 +26,8 @@ struct RebuildOptions {
   bool is_anew = false;
   // Whether all has to be in the tables from now on, rather than in memory, which is faster.
   std::function<bool()> is_memory_full = [] { return false; };
+  // How, while it folds in memory, the round after is read and decoded.
+  Ahead ahead = Ahead::beside;
 };
 
 // From the topic's beginning to where the generation in use stands, and then as far as that moves
@@ -70,16 +74,28 @@ class Rebuild {
   // What it is following towards.
   enum class Goal : std::uint8_t { pinned, near, held };
 
+  // What one reading brought, decoded.
+  struct Round {
+    std::vector<Event> events;
+    std::vector<BadEvent> bad_events;
+    std::optional<HistoryStep> then;  // what a person did after them
+    std::size_t record_count = 0;
+    bool is_at_target = false;
+    std::string trouble;
+  };
+
   void begin();
   void fold_next();
   void follow_next();
   void reached();
   void aim_at(Goal goal);
-  bool read();
-  void decode();
+  Round read();
+  void read_ahead();
+  Round next_round();
+  void decode(Round& round);
   void note_anchors();
   void compare_anchors() const;
-  void fold_into_tables();
+  void fold_into_tables(Round& round);
   [[nodiscard]] std::vector<Advance> advances() const;
   void note_order();
   void load();
@@ -89,13 +105,10 @@ class Rebuild {
 
   Seams seams_;
   const ConstraintSet& constraints_;
-  Decoder decoder_;
   Policy policy_;
   RebuildOptions options_;
   std::vector<Position> from_;
   std::vector<Position> ends_;
-  OrderedReader reader_;
-  OrderedReader::Batch batch_;
   bool has_begun_ = false;
   bool has_history_ = false;
   Goal goal_ = Goal::pinned;
@@ -104,18 +117,22 @@ class Rebuild {
 
   Loaded known_;  // until it is loaded
   std::vector<BadEvent> known_bad_;
-  std::vector<HistoryStep> order_;  // where no history says it
-  std::vector<Position> stored_;    // in the next generation, once loaded
-  std::map<Partition, Anchor> anchors_;
+  std::vector<Position> stored_;                // in the next generation, once loaded
   std::map<Partition, Anchor> anchors_in_use_;  // of the generation in use, where it aims at
 
-  std::vector<Event> events_;
-  std::vector<BadEvent> bad_events_;
   EventCounts counts_;
   std::uint64_t bad_count_ = 0;
   Progress progress_;
   Comparison comparison_;
   Prospect prospect_;
+
+  // Of whoever reads: not to be touched while ahead_ is under way.
+  Decoder decoder_;
+  OrderedReader reader_;
+  OrderedReader::Batch batch_;
+  std::vector<HistoryStep> order_;  // where no history says it
+  std::map<Partition, Anchor> anchors_;
+  std::future<Round> ahead_;  // last, so that it has ended before the rest goes
 };
 
 }  // namespace uniqd

@@ -89,9 +89,9 @@ PgArray uuid_array(std::vector<ClaimKey> keys) {
 // From so many rows on, what COPY saves by row is more than its own round trips cost.
 constexpr std::size_t copied_rows_min = 50;
 
-using NamedEntities = std::vector<std::pair<std::string, Entity>>;
+using NamedEntity = std::pair<std::string, Entity>;
 
-std::string_view key_of(const NamedEntities::value_type& entity) { return entity.first; }
+std::string_view key_of(const NamedEntity& entity) { return entity.first; }
 std::string_view key_of(const Claim& claim) {
   const auto& bytes = claim.key.bytes;
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -106,10 +106,13 @@ std::uint64_t front_of(std::string_view key) {
   return front;
 }
 
+template <class Row>
+using InOrder = std::vector<std::pair<std::uint64_t, const Row*>>;
+
 // The rows in the order of their keys, which the fronts nearly always tell.
 template <class Row>
-std::vector<std::pair<std::uint64_t, const Row*>> in_order(const std::vector<Row>& rows) {
-  std::vector<std::pair<std::uint64_t, const Row*>> sorted;
+InOrder<Row> in_order(const std::vector<Row>& rows) {
+  InOrder<Row> sorted;
   sorted.reserve(rows.size());
   for (const Row& row : rows) sorted.emplace_back(front_of(key_of(row)), &row);
   std::ranges::sort(sorted, [](const auto& left, const auto& right) {
@@ -119,13 +122,13 @@ std::vector<std::pair<std::uint64_t, const Row*>> in_order(const std::vector<Row
   return sorted;
 }
 
-void write_entities(PgSession& session, const PgStatement& statement, const NamedEntities& entities,
-                    const ConstraintSet& constraints) {
+void write_entities(PgSession& session, const PgStatement& statement,
+                    const InOrder<NamedEntity>& entities, const ConstraintSet& constraints) {
   if (entities.empty()) return;
   PgArray names = PgArray::of_text();
   PgArray states = PgArray::of_bytea();
   PgArray compensations = PgArray::of_uuid();
-  for (const auto& [front, entity] : in_order(entities)) {
+  for (const auto& [front, entity] : entities) {
     names.add_bytes(entity->first);
     states.add_bytes(encode_entity(entity->second, constraints));
     if (entity->second.compensation) {
@@ -137,13 +140,12 @@ void write_entities(PgSession& session, const PgStatement& statement, const Name
   session.post(statement, names, states, compensations);
 }
 
-void write_claims(PgSession& session, const PgStatement& statement,
-                  const std::vector<Claim>& claims) {
+void write_claims(PgSession& session, const PgStatement& statement, const InOrder<Claim>& claims) {
   if (claims.empty()) return;
   PgArray keys = PgArray::of_uuid();
   PgArray constraints = PgArray::of_int2();
   PgArray owners = PgArray::of_text();
-  for (const auto& [front, claim] : in_order(claims)) {
+  for (const auto& [front, claim] : claims) {
     keys.add_uuid(claim->key);
     constraints.add_int2(static_cast<std::int16_t>(claim->constraint));
     owners.add_bytes(claim->owner);
@@ -151,20 +153,20 @@ void write_claims(PgSession& session, const PgStatement& statement,
   session.post(statement, keys, constraints, owners);
 }
 
-void add_entities(PgSession& session, const NamedEntities& entities,
+void add_entities(PgSession& session, const InOrder<NamedEntity>& entities,
                   const ConstraintSet& constraints) {
   if (entities.size() < copied_rows_min) {
     return write_entities(session, insert_entities, entities, constraints);
   }
   CopyEntities copy(session, constraints);
-  for (const auto& [front, entity] : in_order(entities)) copy.add(entity->first, entity->second);
+  for (const auto& [front, entity] : entities) copy.add(entity->first, entity->second);
   copy.finish();
 }
 
-void add_claims(PgSession& session, const std::vector<Claim>& claims) {
+void add_claims(PgSession& session, const InOrder<Claim>& claims) {
   if (claims.size() < copied_rows_min) return write_claims(session, insert_claims, claims);
   CopyClaims copy(session);
-  for (const auto& [front, claim] : in_order(claims)) copy.add(*claim);
+  for (const auto& [front, claim] : claims) copy.add(*claim);
   copy.finish();
 }
 
@@ -201,24 +203,28 @@ bool can_violate(const Event& event) { return event.effect != Effect::release; }
 
 }  // namespace
 
-void load_entities(PgSession& session, const std::vector<std::string_view>& names,
-                   const KnownKeys& known, Model& model) {
+void ask_entities(PgSession& session, const std::vector<std::string_view>& names,
+                  const KnownKeys& known, Model& model) {
   std::vector<std::string_view> asked;
   for (const auto name : names) {
     model.load_no_entity(name);
     if (known.may_have_entity(name)) asked.push_back(name);
   }
   if (asked.empty()) return;
-  for (const auto& row : session.run(select_entities, text_array(std::move(asked)))) {
-    auto entity = decode_entity(bytes_of(row[1]), model.constraints());
-    if (!entity) throw StoreFailure("XX001", "an entity's state is not readable");
-    if (!row[2].is_null()) entity->compensation = uuid_of<CompensationId>(row[2]);
-    model.load_entity(row[0].c_str(), *entity);
-  }
+  const auto take = [&model](const PgRows& rows) {
+    for (int row = 0; row < rows.size(); ++row) {
+      auto entity = decode_entity(bytes_of(rows.text(row, 1)), model.constraints());
+      if (!entity) throw StoreFailure("XX001", "an entity's state is not readable");
+      const std::string_view compensation = rows.text(row, 2);
+      if (!compensation.empty()) entity->compensation = uuid_of<CompensationId>(compensation);
+      model.load_entity(std::string(rows.text(row, 0)), *entity);
+    }
+  };
+  session.ask(take, select_entities, text_array(std::move(asked)));
 }
 
-void load_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
-                 Model& model) {
+void ask_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
+                Model& model) {
   std::erase_if(keys, [&](ClaimKey key) {
     if (model.has_loaded_claim(key)) return true;
     if (known.may_have_key(key)) return false;
@@ -227,10 +233,14 @@ void load_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys
   });
   if (keys.empty()) return;
   for (const ClaimKey& key : keys) model.load_no_claim(key);
-  for (const auto& row : session.run(select_claims, uuid_array(std::move(keys)))) {
-    model.load_claim(
-        {uuid_of<ClaimKey>(row[0]), static_cast<std::size_t>(row[1].as<int>()), row[2].c_str()});
-  }
+  const auto take = [&model](const PgRows& rows) {
+    for (int row = 0; row < rows.size(); ++row) {
+      const auto constraint = std::stoul(std::string(rows.text(row, 1)));
+      model.load_claim(
+          {uuid_of<ClaimKey>(rows.text(row, 0)), constraint, std::string(rows.text(row, 2))});
+    }
+  };
+  session.ask(take, select_claims, uuid_array(std::move(keys)));
 }
 
 std::vector<std::string> load_contenders(PgSession& session, std::vector<ClaimKey> keys,
@@ -247,16 +257,19 @@ std::vector<std::string> load_contenders(PgSession& session, std::vector<ClaimKe
   return names;
 }
 
-void load_causes(PgSession& session, const std::vector<Event>& events, const KnownKeys& known,
-                 Model& model) {
+void ask_causes(PgSession& session, const std::vector<Event>& events, const KnownKeys& known,
+                Model& model) {
   PgArray causes = PgArray::of_uuid();
   for (const Event& event : events) {
     if (can_violate(event) && known.may_have_cause(event.cause)) causes.add_uuid(event.cause);
   }
   if (causes.size() == 0) return;
-  for (const auto& row : session.run(select_causes, causes)) {
-    model.load_cause(uuid_of<CompensationId>(row[0]));
-  }
+  const auto take = [&model](const PgRows& rows) {
+    for (int row = 0; row < rows.size(); ++row) {
+      model.load_cause(uuid_of<CompensationId>(rows.text(row, 0)));
+    }
+  };
+  session.ask(take, select_causes, causes);
 }
 
 std::string without_nul(std::string_view text) {
@@ -287,10 +300,13 @@ void save_model(PgSession& session, const ModelChanges& changes, const Constrain
     session.post(delete_entities,
                  text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
   }
-  add_entities(session, changes.entities_added, constraints);
-  write_entities(session, update_entities, changes.entities_changed, constraints);
-  add_claims(session, changes.claims_added);
-  write_claims(session, update_claims, changes.claims_changed);
+  write_entities(session, update_entities, in_order(changes.entities_changed), constraints);
+  session.push();
+  const auto entities = in_order(changes.entities_added);
+  const auto claims = in_order(changes.claims_added);
+  add_entities(session, entities, constraints);
+  add_claims(session, claims);
+  write_claims(session, update_claims, in_order(changes.claims_changed));
   add_claim_counts(session, constraints, changes.claim_count_deltas);
   write_contenders(session, delete_contenders, changes.contenders_removed);
   write_contenders(session, insert_contenders, changes.contenders_added);

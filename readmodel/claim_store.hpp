@@ -16,22 +16,19 @@
 
 namespace uniqd {
 
-// Those of the entities that are present, with the claims they own. What `known` rules out is not
-// asked for, here and below.
-void load_entities(PgSession& session, const std::vector<std::string_view>& names,
-                   const KnownKeys& known, Model& model);
-
-// Who owns these keys.
-void load_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
-                 Model& model);
+// Those of the entities that are present, with the claims they own; who owns the keys that are not
+// in the model yet; the events that were found violating before. What `known` rules out is not
+// asked for. The answers are in the model once the session is flushed.
+void ask_entities(PgSession& session, const std::vector<std::string_view>& names,
+                  const KnownKeys& known, Model& model);
+void ask_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
+                Model& model);
+void ask_causes(PgSession& session, const std::vector<Event>& events, const KnownKeys& known,
+                Model& model);
 
 // Who wants these keys without owning them; returns those.
 std::vector<std::string> load_contenders(PgSession& session, std::vector<ClaimKey> keys,
                                          Model& model);
-
-// The events among `events` that were found violating before.
-void load_causes(PgSession& session, const std::vector<Event>& events, const KnownKeys& known,
-                 Model& model);
 
 // Writes what changed; with `keeps_texts` the values' texts too. A row another writer added
 // meanwhile is a StoreFailure 23505.

@@ -12,13 +12,20 @@ void add_wanted(const Entity& entity, const ConstraintSet& constraints,
 
 }  // namespace
 
-Needs needs_of(const std::vector<Event>& events, const Model& model) {
-  Needs needs;
-  needs.claims.reserve(events.size());
+std::vector<ClaimKey> keys_carried_by(const std::vector<Event>& events) {
+  std::vector<ClaimKey> keys;
+  keys.reserve(events.size());
   for (const Event& event : events) {
     for (const auto& value : event.values) {
-      if (value.digest) needs.claims.push_back(value.digest->key());
+      if (value.digest) keys.push_back(value.digest->key());
     }
+  }
+  return keys;
+}
+
+Needs needs_of(const std::vector<Event>& events, const Model& model) {
+  Needs needs{keys_carried_by(events), {}};
+  for (const Event& event : events) {
     const Entity* entity = model.entity(event.entity);
     if (!entity) continue;
     if (entity->compensation) add_wanted(*entity, model.constraints(), needs.claims);

@@ -15,6 +15,8 @@ struct Needs {
   std::vector<ClaimKey> claims;     // who owns them
   std::vector<ClaimKey> contended;  // who wants them, as they may become free
 };
+// The part of it that does not depend on the entities.
+[[nodiscard]] std::vector<ClaimKey> keys_carried_by(const std::vector<Event>& events);
 [[nodiscard]] Needs needs_of(const std::vector<Event>& events, const Model& model);
 
 // The keys that these entities want, as far as they are in `model`.

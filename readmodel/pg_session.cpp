@@ -6,6 +6,7 @@
 #include <map>
 #include <stdexcept>
 #include <type_traits>
+#include <utility>
 
 #include "readmodel/pg_result.hpp"
 
@@ -118,8 +119,6 @@ void PgSession::rethrow_as_store_failure() {
     throw;
   } catch (const StoreFailure&) {
     throw;
-  } catch (const pqxx::in_doubt_error&) {
-    throw StoreFailure("", "the answer to COMMIT was lost");
 #if PQXX_VERSION_MAJOR < 7
   } catch (const pqxx::transaction_rollback& failure) {
     throw StoreFailure("40001", first_line(failure.what()));
@@ -133,20 +132,21 @@ void PgSession::rethrow_as_store_failure() {
   }
 }
 
-void PgSession::begin() {
-  guarded([&] { transaction_ = std::make_unique<pqxx::work>(*connection_); });
-}
+void PgSession::begin() { transaction_ = Transaction::to_begin; }
 
 void PgSession::commit_transaction() {
-  flush();
-  guarded([&] { transaction_->commit(); });
-  transaction_.reset();
+  if (std::exchange(transaction_, Transaction::none) != Transaction::open) return;
+  send_text("COMMIT");
+  const PipelineEnd end = end_pipeline();
+  if (end.failure) throw StoreFailure(*end.failure);
+  if (end.last_command != "COMMIT") throw StoreFailure("40000", "the transaction was rolled back");
 }
 
 void PgSession::roll_back() noexcept {
+  const auto before = std::exchange(transaction_, Transaction::none);
   try {
-    if (has_posted_) end_pipeline();
-    transaction_.reset();
+    if (has_posted_) (void)end_pipeline();
+    if (before == Transaction::open) PQclear(PQexec(raw(), "ROLLBACK"));
   } catch (...) {
     // The connection is gone, and the transaction with it.
   }
@@ -155,25 +155,43 @@ void PgSession::roll_back() noexcept {
 pqxx::result PgSession::run(const std::string& sql) {
   flush();
   return guarded([&] {
-    if (transaction_) return transaction_->exec(sql);
     pqxx::nontransaction single(*connection_);
     return single.exec(sql);
   });
 }
 
-void PgSession::send(const PgStatement& statement, const std::vector<Posted>& arguments) {
-  if (!transaction_) throw std::logic_error("nothing is posted outside of a transaction");
+void PgSession::begin_pipeline() {
+  if (!has_posted_ && PQenterPipelineMode(raw()) != 1) {
+    throw StoreFailure("", first_line(PQerrorMessage(raw())));
+  }
+  has_posted_ = true;
+  if (transaction_ != Transaction::to_begin) return;
+  transaction_ = Transaction::open;
+  send_text("BEGIN");
+}
+
+void PgSession::send_text(const char* sql) {
+  begin_pipeline();
+  if (PQsendQueryParams(raw(), sql, 0, nullptr, nullptr, nullptr, nullptr, 0) != 1) {
+    throw StoreFailure("", first_line(PQerrorMessage(raw())));
+  }
+  sent_.emplace_back();
+}
+
+void PgSession::send(const PgStatement& statement, const std::vector<Posted>& arguments,
+                     Take take) {
+  if (transaction_ == Transaction::none && !take) {
+    throw std::logic_error("nothing is posted outside of a transaction");
+  }
+  begin_pipeline();
   PGconn* connection = raw();
   const auto check = [&](int is_sent) {
     if (is_sent != 1) throw StoreFailure("", first_line(PQerrorMessage(connection)));
   };
-  if (!has_posted_) {
-    check(PQenterPipelineMode(connection));
-    has_posted_ = true;
-  }
   const std::string name = std::string("posted ") + statement.name;
   if (prepared_to_post_.insert(statement.name).second) {
     check(PQsendPrepare(connection, name.c_str(), statement.sql, 0, nullptr));
+    sent_.emplace_back();
   }
   std::vector<const char*> values;
   std::vector<int> lengths;
@@ -185,41 +203,59 @@ void PgSession::send(const PgStatement& statement, const std::vector<Posted>& ar
   }
   check(PQsendQueryPrepared(connection, name.c_str(), static_cast<int>(arguments.size()),
                             values.data(), lengths.data(), formats.data(), 0));
+  sent_.push_back(std::move(take));
+}
+
+void PgSession::push() {
+  if (has_posted_ && PQflush(raw()) != 0) throw StoreFailure("", first_line(PQerrorMessage(raw())));
 }
 
 void PgSession::flush() {
+  if (transaction_ == Transaction::to_begin) begin_pipeline();
   if (!has_posted_) return;
-  if (const auto failure = end_pipeline()) throw StoreFailure(*failure);
+  const PipelineEnd end = end_pipeline();
+  if (end.failure) throw StoreFailure(*end.failure);
+  for (const auto& [take, answer] : end.answers) take(PgRows(answer.get()));
 }
 
-// What failed first, if anything has.
-std::optional<StoreFailure> PgSession::end_pipeline() {
+PgSession::PipelineEnd PgSession::end_pipeline() {
   PGconn* connection = raw();
   has_posted_ = false;
-  std::optional<StoreFailure> failure;
+  std::vector<Take> sent = std::exchange(sent_, {});
+  PipelineEnd end;
   const auto fail = [&](const char* sqlstate, const char* text) {
-    if (!failure) failure.emplace(sqlstate ? sqlstate : "", first_line(text));
+    if (!end.failure) end.failure.emplace(sqlstate ? sqlstate : "", first_line(text));
   };
   bool is_synced = PQpipelineSync(connection) != 1;
-  // Nothing follows an answer; nothing twice in a row says that the connection is gone.
+  // Nothing follows the answer to each that was sent; nothing twice in a row says that the
+  // connection is gone.
+  std::size_t answered = 0;
   for (bool was_null = false; !is_synced;) {
-    const PgResult result(PQgetResult(connection));
+    PgResult result(PQgetResult(connection));
     if (!result) {
       if (was_null) break;
       was_null = true;
+      ++answered;
       continue;
     }
     was_null = false;
     const ExecStatusType status = PQresultStatus(result.get());
-    if (status == PGRES_PIPELINE_SYNC) is_synced = true;
+    if (status == PGRES_PIPELINE_SYNC) {
+      is_synced = true;
+      continue;
+    }
     if (status == PGRES_FATAL_ERROR) {
       fail(PQresultErrorField(result.get(), PG_DIAG_SQLSTATE), PQresultErrorMessage(result.get()));
+    }
+    end.last_command = PQcmdStatus(result.get());
+    if (answered < sent.size() && sent[answered]) {
+      end.answers.emplace_back(std::move(sent[answered]), std::move(result));
     }
   }
   if (PQexitPipelineMode(connection) != 1 || PQstatus(connection) != CONNECTION_OK) {
     fail("", PQerrorMessage(connection));
   }
-  return failure;
+  return end;
 }
 
 void PgSession::prepare(const PgStatement& statement) {
@@ -235,8 +271,7 @@ void take_lock(PgSession& session, PgLock lock, const std::string& schema) {
   session.post(statement, what + schema);
 }
 
-std::string bytes_of(const pqxx::field& field) {
-  const std::string text = field.c_str();  // \x and two digits a byte
+std::string bytes_of(std::string_view text) {
   std::string bytes;
   bytes.reserve(text.size() / 2);
   const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };

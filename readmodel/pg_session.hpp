@@ -1,15 +1,18 @@
 #pragma once
 // pg_session.hpp - a connection to PostgreSQL; the one place that knows which libpqxx it is.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <pqxx/pqxx>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "readmodel/pg_array.hpp"
+#include "readmodel/pg_result.hpp"
 #include "readmodel/store_failure.hpp"
 
 namespace uniqd {
@@ -26,6 +29,20 @@ struct PgTarget {
 struct PgStatement {
   const char* name;
   const char* sql;
+};
+
+// An answer's rows; of each, columns as text, empty for null. Good as long as the answer.
+class PgRows {
+ public:
+  explicit PgRows(const PGresult* answer) : answer_(answer) {}
+  [[nodiscard]] int size() const { return PQntuples(answer_); }
+  [[nodiscard]] std::string_view text(int row, int column) const {
+    return {PQgetvalue(answer_, row, column),
+            static_cast<std::size_t>(PQgetlength(answer_, row, column))};
+  }
+
+ private:
+  const PGresult* answer_;
 };
 
 // libpqxx's connection, and libpq's below it, which alone can COPY in binary form.
@@ -66,12 +83,13 @@ class PgSession {
   // path (which need not exist yet). Throws StoreFailure.
   explicit PgSession(const PgTarget& target);
 
-  // READ COMMITTED. REQUIRES: no transaction is open.
+  // READ COMMITTED; the server hears of it with what is run or posted first. REQUIRES: no
+  // transaction is open.
   void begin();
-  // Throws StoreFailure; without a SQLSTATE the outcome is in doubt.
+  // With what was posted before it, in one round trip. Throws StoreFailure; without a SQLSTATE the
+  // outcome is in doubt.
   void commit_transaction();
   void roll_back() noexcept;
-  [[nodiscard]] bool in_transaction() const { return transaction_ != nullptr; }
 
   // Runs SQL text, several statements allowed, in the transaction if one is open.
   pqxx::result run(const std::string& sql);
@@ -83,8 +101,7 @@ class PgSession {
     flush();
     return guarded([&] {
       prepare(statement);
-      if (transaction_) return transaction_->exec_prepared(statement.name, bind(arguments)...);
-      pqxx::nontransaction single(*connection_);
+      pqxx::nontransaction single(*connection_);  // as libpqxx sees it
       return single.exec_prepared(statement.name, bind(arguments)...);
     });
   }
@@ -94,9 +111,17 @@ class PgSession {
   // REQUIRES: a transaction is open.
   template <class... Arguments>
   void post(const PgStatement& statement, const Arguments&... arguments) {
-    send(statement, {posted(arguments)...});
+    send(statement, {posted(arguments)...}, {});
   }
-  // Waits for what was posted.
+  // As post(), for what has an answer, which is handed to `take` once it is waited for.
+  using Take = std::function<void(const PgRows&)>;
+  template <class... Arguments>
+  void ask(Take take, const PgStatement& statement, const Arguments&... arguments) {
+    send(statement, {posted(arguments)...}, std::move(take));
+  }
+  // Has the server begin with what was posted, if anything, rather than when it is waited for.
+  void push();
+  // Waits for what was posted and asked, and hands out the answers, in the order of the questions.
   void flush();
 
   // For what the above does not cover; in the transaction if one is open. Owned by the session.
@@ -128,8 +153,15 @@ class PgSession {
   static Posted posted(const Argument& argument) {
     return {pqxx::to_string(argument), false};
   }
-  void send(const PgStatement& statement, const std::vector<Posted>& arguments);
-  std::optional<StoreFailure> end_pipeline();
+  void send(const PgStatement& statement, const std::vector<Posted>& arguments, Take take);
+  void send_text(const char* sql);
+  void begin_pipeline();
+  struct PipelineEnd {
+    std::vector<std::pair<Take, PgResult>> answers;
+    std::string last_command;             // as the server calls it
+    std::optional<StoreFailure> failure;  // what failed first
+  };
+  PipelineEnd end_pipeline();
 
   template <class Work>
   auto guarded(Work work) -> decltype(work()) {
@@ -144,10 +176,12 @@ class PgSession {
   void prepare(const PgStatement& statement);
 
   std::unique_ptr<PgConnection> connection_;
-  std::unique_ptr<pqxx::work> transaction_;
+  enum class Transaction : std::uint8_t { none, to_begin, open };
+  Transaction transaction_ = Transaction::none;
   std::set<const char*> prepared_;
   std::set<const char*> prepared_to_post_;  // libpqxx does not know of these
   bool has_posted_ = false;                 // the connection is in libpq's pipeline mode
+  std::vector<Take> sent_;                  // down the pipeline; who takes its answer, if anyone
 };
 
 // The lock that writers of one read model's batches take, so that between partitions the order is
@@ -158,13 +192,20 @@ void take_lock(PgSession& session, PgLock lock, const std::string& schema);
 
 // A UUID column's text. REQUIRES: it is one.
 template <class Id>
-Id uuid_of(const pqxx::field& field) {
+Id uuid_of(std::string_view text) {
   Id id;
-  if (!parse_uuid(field.c_str(), id.bytes)) throw StoreFailure("XX001", "a UUID was expected");
+  if (!parse_uuid(text, id.bytes)) throw StoreFailure("XX001", "a UUID was expected");
   return id;
 }
+template <class Id>
+Id uuid_of(const pqxx::field& field) {
+  return uuid_of<Id>(field.c_str());
+}
 
-// A bytea column's bytes.
-std::string bytes_of(const pqxx::field& field);
+// A bytea column's bytes, from its text: \x and two digits a byte.
+std::string bytes_of(std::string_view text);
+inline std::string bytes_of(const pqxx::field& field) {
+  return bytes_of(std::string_view(field.c_str()));
+}
 
 }  // namespace uniqd

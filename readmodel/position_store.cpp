@@ -76,6 +76,15 @@ LockedPositions lock_positions(PgSession& session, const std::string& topic,
 std::optional<Writer> advance_positions(PgSession& session, const std::string& topic,
                                         const std::vector<Advance>& advances, int generation,
                                         Writer writer) {
+  std::optional<Writer> before;
+  ask_to_advance(session, topic, advances, generation, writer, before);
+  session.flush();
+  return before;
+}
+
+void ask_to_advance(PgSession& session, const std::string& topic,
+                    const std::vector<Advance>& advances, int generation, Writer writer,
+                    std::optional<Writer>& before) {
   PgArray partitions = PgArray::of_int4();
   PgArray expected = PgArray::of_int8();
   PgArray first = PgArray::of_int8();
@@ -102,11 +111,12 @@ std::optional<Writer> advance_positions(PgSession& session, const std::string& t
       sequences.add_null();
     }
   }
-  const auto moved =
-      session.run(move_positions, topic, partitions, expected, first, next, generation,
-                  anchor_offsets, anchors, sequences, static_cast<std::int64_t>(writer));
-  if (moved[0][0].as<std::size_t>() != advances.size()) return std::nullopt;
-  return Writer{moved[0][1].as<std::int64_t>()};
+  const auto take = [&before, expected_count = advances.size()](const PgRows& rows) {
+    const bool have_all_moved = std::stoul(std::string(rows.text(0, 0))) == expected_count;
+    if (have_all_moved) before = Writer{std::stoll(std::string(rows.text(0, 1)))};
+  };
+  session.ask(take, move_positions, topic, partitions, expected, first, next, generation,
+              anchor_offsets, anchors, sequences, static_cast<std::int64_t>(writer));
 }
 
 }  // namespace uniqd

@@ -32,5 +32,9 @@ enum class Writer : std::int64_t {};
 [[nodiscard]] std::optional<Writer> advance_positions(PgSession& session, const std::string& topic,
                                                       const std::vector<Advance>& advances,
                                                       int generation, Writer writer);
+// The same, asked for only; the answer is there once the session is flushed.
+void ask_to_advance(PgSession& session, const std::string& topic,
+                    const std::vector<Advance>& advances, int generation, Writer writer,
+                    std::optional<Writer>& before);
 
 }  // namespace uniqd

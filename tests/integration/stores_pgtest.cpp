@@ -170,8 +170,7 @@ class Twins {
         fold(events, bad, on_postgres, [&](Loaded& loaded) { ledger.load_missing(loaded); });
     std::thread looking;
     if (below(3) > 0) {
-      ledger.prepare(outcome);
-      looking = std::thread([&] { ledger.look_ahead(next, outcome); });
+      looking = std::thread([&next, look = ledger.look_ahead(outcome)] { look(next); });
     }
     ledger.commit_transaction(outcome);
     if (looking.joinable()) looking.join();

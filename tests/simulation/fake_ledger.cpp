@@ -95,11 +95,13 @@ bool FakeLedger::begin_from_ahead(const std::vector<Event>& events, Loaded& load
 }
 
 // The store is as it was before the batch at hand.
-void FakeLedger::look_ahead(const std::vector<Event>& next, const Outcome& pending) {
+Ledger::LookAhead FakeLedger::look_ahead(const Outcome& pending) {
   require(open_.has_value(), "what comes next is looked up beside the batch at hand");
   require(!ahead_, "one batch is looked up ahead");
-  if (faults_.strikes(Fault::look_ahead_failed, 20)) return;
-  ahead_ = {&next, database_.state().store.look_up(next, pending.model, constraints_)};
+  return [this, &pending](const std::vector<Event>& events) {
+    if (faults_.strikes(Fault::look_ahead_failed, 20)) return;
+    ahead_ = {&events, database_.state().store.look_up(events, pending.model, constraints_)};
+  };
 }
 
 void FakeLedger::load_missing(Loaded& loaded) {

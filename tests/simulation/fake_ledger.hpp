@@ -26,7 +26,7 @@ class FakeLedger : public Ledger {
   [[nodiscard]] bool begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
                            Loaded& loaded) override;
   void load_missing(Loaded& loaded) override;
-  void look_ahead(const std::vector<Event>& next, const Outcome& pending) override;
+  [[nodiscard]] LookAhead look_ahead(const Outcome& pending) override;
   void commit_transaction(const Outcome& outcome) override;
   void abandon() noexcept override { open_.reset(); }
 

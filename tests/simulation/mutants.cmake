@@ -214,11 +214,11 @@ add_mutant(history_is_ignored FILE daemon/rebuild.cpp
   FROM [[has_history_ ? in_use.history : std::vector<HistoryStep>{}]]
   TO [[std::vector<HistoryStep>{}]])
 add_mutant(interventions_are_not_folded FILE daemon/rebuild.cpp
-  FROM [[known_.compensations.intervene(batch_.then->compensation,]]
-  TO [[if (false) known_.compensations.intervene(batch_.then->compensation,]])
+  FROM [[known_.compensations.intervene(round.then->compensation,]]
+  TO [[if (false) known_.compensations.intervene(round.then->compensation,]])
 add_mutant(interventions_are_not_followed FILE daemon/rebuild.cpp
-  FROM [[seams_.store.intervene(batch_.then->compensation,]]
-  TO [[if (false) seams_.store.intervene(batch_.then->compensation,]])
+  FROM [[seams_.store.intervene(round.then->compensation,]]
+  TO [[if (false) seams_.store.intervene(round.then->compensation,]])
 add_mutant(last_moves_are_left_out FILE daemon/rebuild.cpp
   FROM [[aim(seams_.store.hold(from));]]
   TO [[(void)seams_.store.hold(from);]])
@@ -247,7 +247,7 @@ add_mutant(rebuild_of_what_was_empty FILE daemon/rebuild.cpp
   FROM [[if (!has_history_ && !in_use.history.empty()) {]]
   TO [[if (false) {]])
 add_mutant(rebuild_drops_dead_letters FILE daemon/rebuild.cpp
-  FROM [[std::ranges::move(bad_events_, std::back_inserter(known_bad_));]]
+  FROM [[std::ranges::move(round.bad_events, std::back_inserter(known_bad_));]]
   TO [[]])
 add_mutant(grown_step_is_ignored FILE daemon/ordered_reader.cpp
   FROM [[steps_.back() = step;]]

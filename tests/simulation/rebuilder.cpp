@@ -64,6 +64,7 @@ void Rebuilder::begin() {
   } catch (const StoreFailure&) {
     return;
   }
+  options_.ahead = Ahead::at_once;
   const auto open = [this](Partition partition) {
     auto source = std::make_unique<FakeSource>(world_.topic_, world_.dice_, world_.faults_,
                                                world_.is_broker_down_);
