@@ -56,6 +56,7 @@ auto PostgresOutbox::with_session(Work work) {
       session_ = std::make_unique<PgSession>(target_);
       // A mark that a crash forgets is made again after sending again, with the same id.
       session_->run("SET synchronous_commit = off");
+      session_->plan_once();
     }
     return work(*session_);
   } catch (const StoreFailure&) {

@@ -81,11 +81,18 @@ PostgresLedger::PostgresLedger(PgTarget target, std::string topic, const Constra
       rules_(std::move(rules)),
       writer_(random_writer()) {}
 
+PgSession& PostgresLedger::connected(std::unique_ptr<PgSession>& session) const {
+  if (!session) {
+    session = std::make_unique<PgSession>(target_);
+    session->plan_once();
+  }
+  return *session;
+}
+
 template <class Work>
 auto PostgresLedger::with_session(Work work) {
   try {
-    if (!session_) session_ = std::make_unique<PgSession>(target_);
-    return work(*session_);
+    return work(connected(session_));
   } catch (const StoreFailure&) {
     session_.reset();
     throw;
@@ -171,10 +178,10 @@ Ledger::LookAhead PostgresLedger::look_ahead(const Outcome& pending) {
     remember(pending, known_);
     if (events.empty()) return;
     try {
-      if (!session_ahead_) session_ahead_ = std::make_unique<PgSession>(target_);
-      ask_about(*session_ahead_, events, ahead_.emplace(events, constraints_));
-      session_ahead_->flush();
-      find_rest(*session_ahead_, *ahead_, &pending);
+      PgSession& session = connected(session_ahead_);
+      ask_about(session, events, ahead_.emplace(events, constraints_));
+      session.flush();
+      find_rest(session, *ahead_, &pending);
     } catch (const StoreFailure&) {
       ahead_.reset();
       session_ahead_.reset();  // begin() will look, and say what is wrong

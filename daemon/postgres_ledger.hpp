@@ -53,6 +53,7 @@ class PostgresLedger : public Ledger {
     std::vector<ClaimKey> contended{};  // what they may set free
   };
 
+  [[nodiscard]] PgSession& connected(std::unique_ptr<PgSession>& session) const;
   template <class Work>
   auto with_session(Work work);
   void ask_about(PgSession& session, const std::vector<Event>& events, LookedUp& found) const;

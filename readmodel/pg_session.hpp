@@ -83,6 +83,10 @@ class PgSession {
   // path (which need not exist yet). Throws StoreFailure.
   explicit PgSession(const PgTarget& target);
 
+  // For one who runs the same few statements for ever, all of them by their keys: they are planned
+  // once, not for each new set of arguments.
+  void plan_once() { run("SET plan_cache_mode = force_generic_plan"); }
+
   // READ COMMITTED; the server hears of it with what is run or posted first. REQUIRES: no
   // transaction is open.
   void begin();
