@@ -10,11 +10,10 @@
 namespace uniqd {
 namespace {
 
-constexpr PgStatement select_violations{
-    "select_violations",
-    "SELECT compensation, cause, constraint_name, to_json(fields), value, owner, event_id,"
-    " event_type, partition, \"offset\" FROM violations"
-    " WHERE compensation = ANY($1::uuid[]) ORDER BY partition, \"offset\", constraint_name"};
+constexpr PgStatement select_violations{"select_violations",
+                                        "SELECT v.compensation, " UNIQD_VIOLATION_COLUMNS
+                                        " FROM violations v WHERE v.compensation = ANY($1::uuid[])"
+                                        " ORDER BY v.partition, v.\"offset\", v.constraint_name"};
 
 constexpr std::array<std::pair<ActionKind, std::string_view>, 4> action_names{{
     {ActionKind::detect, "detect"},
@@ -28,22 +27,6 @@ ActionKind action_kind(std::string_view text) {
       std::ranges::find(action_names, text, [](const auto& name) { return name.second; });
   if (found == action_names.end()) throw StoreFailure("XX001", "an unknown action is stored");
   return found->first;
-}
-
-Violation violation_of(const pqxx::row& row) {
-  Violation violation;
-  violation.cause = uuid_of<CompensationId>(row[1]);
-  violation.constraint = row[2].c_str();
-  violation.fields = nlohmann::json::parse(row[3].c_str()).get<std::vector<std::string>>();
-  const std::string value = bytes_of(row[4]);
-  std::copy_n(value.begin(), std::min(value.size(), violation.value.bytes.size()),
-              violation.value.bytes.begin());
-  violation.owner = row[5].c_str();
-  violation.event_id = row[6].c_str();
-  violation.event_type = row[7].c_str();
-  violation.partition = Partition{row[8].as<std::int32_t>()};
-  violation.offset = Offset{row[9].as<std::int64_t>()};
-  return violation;
 }
 
 }  // namespace
@@ -76,6 +59,22 @@ Compensation compensation_of(const pqxx::row& row) {
   compensation.attempts = row[13].as<std::int32_t>();
   if (!row[14].is_null()) compensation.ended_by = row[14].c_str();
   return compensation;
+}
+
+Violation violation_of(const pqxx::row& row) {
+  Violation violation;
+  violation.cause = uuid_of<CompensationId>(row["cause"]);
+  violation.constraint = row["constraint_name"].c_str();
+  violation.fields = nlohmann::json::parse(row["fields"].c_str()).get<std::vector<std::string>>();
+  const std::string value = bytes_of(row["value"]);
+  std::copy_n(value.begin(), std::min(value.size(), violation.value.bytes.size()),
+              violation.value.bytes.begin());
+  violation.owner = row["owner"].c_str();
+  violation.event_id = row["violation_event_id"].c_str();
+  violation.event_type = row["event_type"].c_str();
+  violation.partition = Partition{row["violation_partition"].as<std::int32_t>()};
+  violation.offset = Offset{row["violation_offset"].as<std::int64_t>()};
+  return violation;
 }
 
 void load_violations(PgSession& session, const std::vector<Compensation*>& compensations) {

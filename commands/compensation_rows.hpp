@@ -18,6 +18,15 @@ namespace uniqd {
 // Without its violations. Throws StoreFailure where the row is not one that uniqd wrote.
 [[nodiscard]] Compensation compensation_of(const pqxx::row& row);
 
+// The columns that violation_of() reads, of the table `v`.
+#define UNIQD_VIOLATION_COLUMNS                                                          \
+  "v.cause, v.constraint_name, to_json(v.fields) AS fields, v.value, v.owner,"           \
+  " v.event_id AS violation_event_id, v.event_type, v.partition AS violation_partition," \
+  " v.\"offset\" AS violation_offset"
+
+// Throws StoreFailure where the row is not one that uniqd wrote.
+[[nodiscard]] Violation violation_of(const pqxx::row& row);
+
 // Adds the violations of each, in the order of their events. Throws StoreFailure.
 void load_violations(PgSession& session, const std::vector<Compensation*>& compensations);
 

@@ -13,11 +13,13 @@ namespace {
 
 constexpr PgStatement select_due{
     "select_due",
-    "SELECT " UNIQD_COMPENSATION_COLUMNS
-    ", attempts - attempts_before >= $4::int AS is_exhausted"
+    "SELECT c.*, " UNIQD_VIOLATION_COLUMNS " FROM (SELECT " UNIQD_COMPENSATION_COLUMNS
+    ", attempts - attempts_before >= $4::int AS is_exhausted, due_at, ordinal"
     " FROM compensations WHERE due_at <= now() AND topic = $1 AND partition = ANY($2::int4[])"
     " AND NOT EXISTS (SELECT FROM safety WHERE paused_at IS NOT NULL)"
-    " ORDER BY due_at, ordinal LIMIT $3::int8"};
+    " ORDER BY due_at, ordinal LIMIT $3::int8) c"
+    " LEFT JOIN violations v ON v.compensation = c.id"
+    " ORDER BY c.due_at, c.ordinal, v.partition, v.\"offset\", v.constraint_name"};
 // No deadline is longer than a year, whatever the backoff comes to.
 constexpr PgStatement mark_as_sent{
     "mark_as_sent",
@@ -73,15 +75,15 @@ std::vector<Compensation> PostgresOutbox::due(const std::vector<Partition>& part
     std::vector<Compensation> due;
     for (const auto& row : session.run(select_due, topic_, wanted, static_cast<std::int64_t>(limit),
                                        policy_.attempts_max)) {
-      due.push_back(compensation_of(row));
-      due.back().is_exhausted =
-          due.back().state == CompensationState::sent && row["is_exhausted"].as<bool>();
+      Compensation compensation = compensation_of(row);
+      if (due.empty() || due.back().id != compensation.id) {
+        compensation.is_exhausted =
+            compensation.state == CompensationState::sent && row["is_exhausted"].as<bool>();
+        due.push_back(std::move(compensation));
+      }
+      if (!row["cause"].is_null()) due.back().violations.push_back(violation_of(row));
     }
     if (policy_.first_sends_max > 0 && !due.empty()) keep_to_limit(session, due);
-    std::vector<Compensation*> loaded;
-    loaded.reserve(due.size());
-    for (Compensation& compensation : due) loaded.push_back(&compensation);
-    if (!loaded.empty()) load_violations(session, loaded);
     return due;
   });
 }
