@@ -27,7 +27,8 @@ bool ModelChanges::empty() const {
 
 void Model::load_entity(std::string name, const Entity& entity) {
   load_owned(name, entity);
-  entities_.insert_or_assign(std::move(name), Tracked<Entity>{entity, entity});
+  if (is_partial_) stored_entities_.insert_or_assign(name, entity);
+  entities_.insert_or_assign(std::move(name), entity);
 }
 
 void Model::load_owned(std::string_view name, const Entity& entity) {
@@ -37,35 +38,36 @@ void Model::load_owned(std::string_view name, const Entity& entity) {
 }
 
 void Model::load_claim(const Claim& claim) {
-  claims_.insert_or_assign(claim.key, TrackedClaim{{claim, claim}});
+  if (is_partial_) stored_claims_.insert_or_assign(claim.key, claim);
+  claims_.insert_or_assign(claim.key, KnownClaim{claim});
 }
 
 void Model::load_contenders(ClaimKey key, const std::vector<Contender>& contenders) {
-  contenders_.insert_or_assign(key, TrackedContenders{true, contenders, contenders});
+  contenders_.insert_or_assign(key, KnownContenders{true, contenders, contenders});
 }
 
 void Model::catch_up(const ModelChanges& changes) {
   for (const auto* later : {&changes.entities_added, &changes.entities_changed}) {
     for (const auto& [name, entity] : *later) {
-      const auto found = entities_.find(name);
-      if (found == entities_.end()) continue;
-      found->second = {entity, entity};
-      load_owned(name, entity);
+      if (entities_.contains(name)) load_entity(name, entity);
     }
   }
   for (const std::string& name : changes.entities_removed) {
     const auto found = entities_.find(name);
-    if (found != entities_.end()) found->second = {};
+    if (found == entities_.end()) continue;
+    found->second.reset();
+    stored_entities_.erase(name);
   }
   for (const auto* later : {&changes.claims_added, &changes.claims_changed}) {
     for (const Claim& claim : *later) {
-      const auto found = claims_.find(claim.key);
-      if (found != claims_.end()) found->second = {{claim, claim}};
+      if (claims_.contains(claim.key)) load_claim(claim);
     }
   }
   for (const ClaimKey key : changes.claims_removed) {
     const auto found = claims_.find(key);
-    if (found != claims_.end()) found->second = {};
+    if (found == claims_.end()) continue;
+    found->second = {};
+    stored_claims_.erase(key);
   }
 }
 
@@ -75,7 +77,7 @@ const Entity* Model::entity(std::string_view name) const {
     if (is_partial_) missing_.entities.emplace(name);
     return nullptr;
   }
-  return found->second.known ? &*found->second.known : nullptr;
+  return found->second ? &*found->second : nullptr;
 }
 
 const std::string* Model::owner(ClaimKey key) const {
@@ -84,7 +86,7 @@ const std::string* Model::owner(ClaimKey key) const {
     if (is_partial_) missing_.claims.insert(key);
     return nullptr;
   }
-  return found->second.known ? &found->second.known->owner : nullptr;
+  return found->second.claim ? &found->second.claim->owner : nullptr;
 }
 
 const std::vector<Contender>& Model::contenders(ClaimKey key) const {
@@ -100,21 +102,21 @@ const std::vector<Contender>& Model::contenders(ClaimKey key) const {
 void Model::put_entity(std::string_view name, Entity entity) {
   auto found = entities_.find(name);
   if (found == entities_.end()) found = entities_.try_emplace(std::string(name)).first;
-  const std::optional<Entity> before = std::exchange(found->second.known, std::move(entity));
-  contend(name, before ? &*before : nullptr, &*found->second.known);
+  const std::optional<Entity> before = std::exchange(found->second, std::move(entity));
+  contend(name, before ? &*before : nullptr, &*found->second);
 }
 
 void Model::remove_entity(std::string_view name) {
   const auto found = entities_.find(name);
-  if (found == entities_.end() || !found->second.known) return;
-  const std::optional<Entity> before = std::exchange(found->second.known, std::nullopt);
+  if (found == entities_.end() || !found->second) return;
+  const std::optional<Entity> before = std::exchange(found->second, std::nullopt);
   contend(name, &*before, nullptr);
   if (!is_partial_) entities_.erase(entities_.find(name));
 }
 
 void Model::put_claim(Claim claim) {
   const ClaimKey key = claim.key;
-  claims_[key].known = std::move(claim);
+  claims_[key].claim = std::move(claim);
 }
 
 void Model::remove_claim(ClaimKey key) {
@@ -124,7 +126,7 @@ void Model::remove_claim(ClaimKey key) {
   }
   const auto found = claims_.find(key);
   if (found != claims_.end()) {
-    found->second.known.reset();
+    found->second.claim.reset();
   } else {
     missing_.claims.insert(key);
   }
@@ -183,9 +185,25 @@ void Model::put_text(std::string_view entity, std::size_t slot, std::string text
   texts_.insert_or_assign({std::string(entity), slot}, std::move(text));
 }
 
+namespace {
+
+// Of a map, what is there; nothing where it is not.
+template <class Map, class Key>
+const typename Map::mapped_type* find_in(const Map& map, const Key& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? nullptr : &found->second;
+}
+
+template <class T>
+std::optional<T> copy_of(const T* value) {
+  return value ? std::optional(*value) : std::nullopt;
+}
+
+}  // namespace
+
 void Model::reset() {
-  for (auto& [name, entity] : entities_) entity.known = entity.stored;
-  for (auto& [key, claim] : claims_) claim.known = claim.stored;
+  for (auto& [name, entity] : entities_) entity = copy_of(find_in(stored_entities_, name));
+  for (auto& [key, known] : claims_) known.claim = copy_of(find_in(stored_claims_, key));
   for (auto& [key, contenders] : contenders_) contenders.known = contenders.stored;
   contenders_added_.clear();
   contenders_removed_.clear();
@@ -197,26 +215,26 @@ void Model::reset() {
 ModelChanges Model::changes() const {
   ModelChanges changes;
   for (const auto& [name, entity] : entities_) {
-    if (entity.stored == entity.known) continue;
-    if (!entity.known) {
+    const Entity* stored = find_in(stored_entities_, name);
+    if (!entity && stored) {
       changes.entities_removed.push_back(name);
-    } else if (!entity.stored) {
-      changes.entities_added.emplace_back(name, *entity.known);
-    } else {
-      changes.entities_changed.emplace_back(name, *entity.known);
+    } else if (entity && !stored) {
+      changes.entities_added.emplace_back(name, *entity);
+    } else if (entity && *entity != *stored) {
+      changes.entities_changed.emplace_back(name, *entity);
     }
   }
   changes.claim_count_deltas.resize(constraints_->size());
-  for (const auto& [key, claim] : claims_) {
-    if (claim.stored == claim.known) continue;
-    if (!claim.known) {
+  for (const auto& [key, known] : claims_) {
+    const Claim* stored = find_in(stored_claims_, key);
+    if (!known.claim && stored) {
       changes.claims_removed.push_back(key);
-      --changes.claim_count_deltas[claim.stored->constraint];
-    } else if (!claim.stored) {
-      changes.claims_added.push_back(*claim.known);
-      ++changes.claim_count_deltas[claim.known->constraint];
-    } else {
-      changes.claims_changed.push_back(*claim.known);
+      --changes.claim_count_deltas[stored->constraint];
+    } else if (known.claim && !stored) {
+      changes.claims_added.push_back(*known.claim);
+      ++changes.claim_count_deltas[known.claim->constraint];
+    } else if (known.claim && *known.claim != *stored) {
+      changes.claims_changed.push_back(*known.claim);
     }
   }
   changes.contenders_added = contenders_added_;
@@ -237,13 +255,13 @@ void Model::drain_texts(const std::function<void(const ModelChanges::Text&)>& ta
 
 void Model::drain_entities(const std::function<void(const std::string&, const Entity&)>& take) {
   for (const auto& [name, entity] : std::exchange(entities_, {})) {
-    if (entity.known) take(name, *entity.known);
+    if (entity) take(name, *entity);
   }
 }
 
 void Model::drain_claims(const std::function<void(const Claim&)>& take) {
-  for (const auto& [key, claim] : std::exchange(claims_, {})) {
-    if (claim.known) take(*claim.known);
+  for (const auto& [key, known] : std::exchange(claims_, {})) {
+    if (known.claim) take(*known.claim);
   }
 }
 

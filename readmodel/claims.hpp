@@ -166,15 +166,11 @@ class Model {
   void drain_contenders(const std::function<void(ClaimKey, const std::string&)>& take);
 
  private:
-  template <class T>
-  struct Tracked {
-    std::optional<T> stored;
-    std::optional<T> known;
-  };
-  struct TrackedClaim : Tracked<Claim> {
+  struct KnownClaim {
+    std::optional<Claim> claim;  // none: it is free
     bool is_unheard_of = false;  // by the store
   };
-  struct TrackedContenders {
+  struct KnownContenders {
     bool is_loaded = false;
     std::vector<Contender> stored;
     std::vector<Contender> known;
@@ -187,6 +183,8 @@ class Model {
   };
   template <class T>
   using ByName = absl::flat_hash_map<std::string, T, StringHash, std::equal_to<>>;
+  template <class T>
+  using ByKey = absl::flat_hash_map<ClaimKey, T, std::hash<ClaimKey>>;
 
   void load_owned(std::string_view name, const Entity& entity);
   // Keeps the lists of contenders in step with an entity that changes.
@@ -195,11 +193,14 @@ class Model {
 
   const ConstraintSet* constraints_;
   bool is_partial_ = false;
-  ByName<Tracked<Entity>> entities_;
-  absl::flat_hash_map<ClaimKey, TrackedClaim, std::hash<ClaimKey>> claims_;
+  // What is known now; and, of a partial model, what was loaded.
+  ByName<std::optional<Entity>> entities_;
+  ByName<Entity> stored_entities_;
+  ByKey<KnownClaim> claims_;
+  ByKey<Claim> stored_claims_;
   // May hold additions to a key whose stored contenders were not loaded: adding needs no knowledge
   // of the others.
-  absl::flat_hash_map<ClaimKey, TrackedContenders, std::hash<ClaimKey>> contenders_;
+  ByKey<KnownContenders> contenders_;
   std::vector<std::pair<ClaimKey, std::string>> contenders_added_;
   std::vector<std::pair<ClaimKey, std::string>> contenders_removed_;
   absl::flat_hash_set<CompensationId, std::hash<CompensationId>> stored_causes_;

@@ -135,19 +135,19 @@ add_mutant(no_anchor FILE daemon/intake.cpp
   FROM [[reach.anchor = Anchor{record.offset, record_digest(record)};]]
   TO [[]])
 add_mutant(looked_up_entity_stays_as_it_was FILE readmodel/claims.cpp
-  FROM [[if (found == entities_.end()) continue;
-      found->second = {entity, entity};]]
-  TO [[if (found == entities_.end() || found->second.stored) continue;
-      found->second = {entity, entity};]])
+  FROM [[if (entities_.contains(name)) load_entity(name, entity);]]
+  TO [[if (entities_.contains(name) && !this->entity(name)) load_entity(name, entity);]])
 add_mutant(looked_up_entity_stays FILE readmodel/claims.cpp
-  FROM [[if (found != entities_.end()) found->second = {};]]
-  TO [[(void)found;]])
+  FROM [[if (found == entities_.end()) continue;
+    found->second.reset();]]
+  TO [[continue;]])
 add_mutant(looked_up_claim_stays_free FILE readmodel/claims.cpp
-  FROM [[if (found != claims_.end()) found->second = {{claim, claim}};]]
-  TO [[(void)found;]])
+  FROM [[if (claims_.contains(claim.key)) load_claim(claim);]]
+  TO [[]])
 add_mutant(looked_up_claim_stays FILE readmodel/claims.cpp
-  FROM [[if (found != claims_.end()) found->second = {};]]
-  TO [[(void)found;]])
+  FROM [[if (found == claims_.end()) continue;
+    found->second = {};]]
+  TO [[continue;]])
 add_mutant(ahead_is_applied_after_trouble FILE daemon/loop.cpp
   FROM [[if (const auto assigned = intake_.drop_ahead()) on_assigned(*assigned);]]
   TO [[]])
