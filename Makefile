@@ -12,7 +12,7 @@ SOURCES := find commands config daemon readmodel tests -name '*.cpp' -o -name '*
 PACKAGES := build-essential cmake ninja-build ccache pkg-config git ca-certificates \
   librdkafka-dev libpqxx-dev libyaml-cpp-dev libspdlog-dev libfmt-dev doctest-dev \
   nlohmann-json3-dev libsimdjson-dev libicu-dev libphonenumber-dev libssl-dev libcli11-dev libcpp-httplib-dev \
-  prometheus-cpp-dev libsystemd-dev libabsl-dev \
+  prometheus-cpp-dev libsystemd-dev libabsl-dev libjemalloc-dev \
   postgresql openjdk-17-jre-headless maven kcat procps \
   clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "commands/compensation_queries.hpp"
@@ -182,7 +183,8 @@ class SortedRows {
 // Names of columns come from this file alone.
 Compared compare_rows(PgSession& old_session, PgSession& new_session, const std::string& table,
                       const std::string& columns, std::vector<std::string>& examples) {
-  const std::string query = "SELECT " + columns + " FROM " + table + " ORDER BY 1";
+  const std::string select = "SELECT " + columns + " FROM " + table;
+  const std::string query = select + " ORDER BY 1";
   Compared compared;
   const auto give_example = [&](const char* what, std::string_view key) {
     if (examples.size() < examples_max)
@@ -191,7 +193,7 @@ Compared compare_rows(PgSession& old_session, PgSession& new_session, const std:
   SortedRows before(old_session, "old_" + table, query);
   if (before.is_at_end()) {  // as after a loss: nothing to compare with, all there is to count
     compared.only_new = new_session.run("SELECT count(*) FROM " + table)[0][0].as<std::uint64_t>();
-    for (const auto& row : new_session.run(fmt::format("{} LIMIT {}", query, examples_max))) {
+    for (const auto& row : new_session.run(fmt::format("{} LIMIT {}", select, examples_max))) {
       give_example("only in the new", row[0].c_str());
     }
     return compared;
@@ -314,7 +316,8 @@ void PostgresRebuildStore::take_indexes_off() {
 void PostgresRebuildStore::put_indexes_on() {
   next_.run("SET maintenance_work_mem = '256MB'");
   for (const auto& [take_off, put_on] : indexes_) next_.run(put_on);
-  next_.run("ANALYZE");
+  // A small sample will do until PostgreSQL takes its own.
+  next_.run("SET default_statistics_target = 10; ANALYZE; RESET default_statistics_target");
 }
 
 std::optional<ActionKind> PostgresRebuildStore::strongest_allowed(CompensationId cause) const {
@@ -352,10 +355,13 @@ InUse PostgresRebuildStore::look(std::int64_t from_ordinal) {
 void PostgresRebuildStore::load(Loaded& loaded, const std::vector<BadEvent>& bad_events,
                                 const std::vector<Advance>& advances,
                                 const std::vector<HistoryStep>& order) {
-  bulk_load(next_target_, loaded.model, rules_.keeps_texts);
-  loaded.compensations.drain(compensations_a_part, [&](const Compensations::Changes& part) {
-    in_transaction(next_, [&] { save_compensations(next_, rules_.topic, part); });
+  auto compensations = std::async(std::launch::async, [&] {
+    loaded.compensations.drain(compensations_a_part, [&](const Compensations::Changes& part) {
+      in_transaction(next_, [&] { save_compensations(next_, rules_.topic, part); });
+    });
   });
+  bulk_load(next_target_, loaded.model, rules_.keeps_texts);
+  compensations.get();
   std::vector<Partition> partitions;
   partitions.reserve(advances.size());
   for (const Advance& advance : advances) partitions.push_back(advance.partition);

@@ -19,7 +19,7 @@ struct Sizes {
   std::chrono::seconds latency{20};        // a run
   std::size_t rebuild_events = 1'000'000;
   std::vector<std::uint64_t> growth_claims{100'000};        // beside 0 and large_claims
-  std::vector<std::uint64_t> growth_compensations{10'000};  // beside 0
+  std::vector<std::uint64_t> growth_compensations{10'000, 1'000'000};  // beside 0
   std::size_t growth_events = 200'000;
   std::chrono::seconds growth_latency{10};
   std::chrono::seconds soak{90};
