@@ -45,7 +45,7 @@ struct KnownKeys::Reading {
            [&](const pqxx::field& field) { filter.add(hash_of_entity(field.c_str())); });
       each(session, "SELECT key FROM claims UNION ALL SELECT key FROM contenders",
            [&](const pqxx::field& field) { filter.add(hash_of_key(uuid_of<ClaimKey>(field))); });
-      each(session, "SELECT DISTINCT cause FROM violations", [&](const pqxx::field& field) {
+      each(session, "SELECT cause FROM violations", [&](const pqxx::field& field) {
         filter.add(hash_of_cause(uuid_of<CompensationId>(field)));
       });
       session.roll_back();

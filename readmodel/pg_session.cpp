@@ -179,7 +179,7 @@ void PgSession::send_text(const char* sql) {
 }
 
 void PgSession::send(const PgStatement& statement, const std::vector<Posted>& arguments,
-                     Take take) {
+                     const Take& take) {
   if (transaction_ == Transaction::none && !take) {
     throw std::logic_error("nothing is posted outside of a transaction");
   }
@@ -203,7 +203,7 @@ void PgSession::send(const PgStatement& statement, const std::vector<Posted>& ar
   }
   check(PQsendQueryPrepared(connection, name.c_str(), static_cast<int>(arguments.size()),
                             values.data(), lengths.data(), formats.data(), 0));
-  sent_.push_back(std::move(take));
+  sent_.push_back(take);
 }
 
 void PgSession::push() {

@@ -120,8 +120,8 @@ class PgSession {
   // As post(), for what has an answer, which is handed to `take` once it is waited for.
   using Take = std::function<void(const PgRows&)>;
   template <class... Arguments>
-  void ask(Take take, const PgStatement& statement, const Arguments&... arguments) {
-    send(statement, {posted(arguments)...}, std::move(take));
+  void ask(const Take& take, const PgStatement& statement, const Arguments&... arguments) {
+    send(statement, {posted(arguments)...}, take);
   }
   // Has the server begin with what was posted, if anything, rather than when it is waited for.
   void push();
@@ -157,7 +157,7 @@ class PgSession {
   static Posted posted(const Argument& argument) {
     return {pqxx::to_string(argument), false};
   }
-  void send(const PgStatement& statement, const std::vector<Posted>& arguments, Take take);
+  void send(const PgStatement& statement, const std::vector<Posted>& arguments, const Take& take);
   void send_text(const char* sql);
   void begin_pipeline();
   struct PipelineEnd {

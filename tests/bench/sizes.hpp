@@ -18,9 +18,9 @@ struct Sizes {
   std::chrono::seconds large{10};          // a run, at least, at the rate of T1
   std::chrono::seconds latency{20};        // a run
   std::size_t rebuild_events = 1'000'000;
-  std::vector<std::uint64_t> growth_claims{100'000};        // beside 0 and large_claims
+  std::vector<std::uint64_t> growth_claims{100'000};                   // beside 0 and large_claims
   std::vector<std::uint64_t> growth_compensations{10'000, 1'000'000};  // beside 0
-  std::size_t growth_events = 200'000;
+  std::size_t growth_events = 800'000;
   std::chrono::seconds growth_latency{10};
   std::chrono::seconds soak{90};
 
@@ -35,7 +35,7 @@ struct Sizes {
     sizes.rebuild_events = 10'000'000;
     sizes.growth_claims = {100'000, 1'000'000};
     sizes.growth_compensations = {10'000, 1'000'000};
-    sizes.growth_events = 500'000;
+    sizes.growth_events = 2'000'000;
     sizes.growth_latency = std::chrono::seconds{30};
     sizes.soak = std::chrono::minutes{30};
     return sizes;

@@ -103,8 +103,14 @@ BacklogRun run_backlog(Stage& stage, std::int64_t end, bool has_checkpoint) {
   const auto began = Clock::now();
   const CpuUse used_before = cpu_use(stage.daemon().pid());
   std::future<void> checkpoint;
+  std::int64_t half = end;
+  Clock::time_point half_at = began;
   for (std::int64_t now = from; now < end;) {
     now = wait_beyond(stage, now);
+    if (half == end && now >= before + (end - before) / 2) {
+      half = now;
+      half_at = Clock::now();
+    }
     if (has_checkpoint && !checkpoint.valid() && now >= before + (end - before) / 3) {
       checkpoint = std::async(std::launch::async,
                               [] { PgLink(test::Services::get().postgres).run("CHECKPOINT"); });
@@ -113,6 +119,8 @@ BacklogRun run_backlog(Stage& stage, std::int64_t end, bool has_checkpoint) {
   BacklogRun run;
   run.events = end - from;
   run.seconds = std::chrono::duration<double>(Clock::now() - began).count();
+  run.later_rate = static_cast<double>(end - half) /
+                   std::chrono::duration<double>(Clock::now() - half_at).count();
   run.cpu = cpu_use(stage.daemon().pid()) - used_before;
   const std::string metrics = stage.daemon().get("/metrics").body;
   run.batch_seconds = metric(metrics, "uniqd_batch_seconds_sum");

@@ -53,6 +53,7 @@ class Stage {
 struct BacklogRun {
   std::int64_t events = 0;
   double seconds = 0;
+  double later_rate = 0;  // of its second half, when what there is has been learned
   CpuUse cpu{};
   double batch_seconds = 0;   // of its own metrics, begin to commit, whole run
   double commit_seconds = 0;  // of those, writing and committing
