@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "readmodel/promise.hpp"
+
 namespace uniqd {
 namespace {
 
@@ -125,6 +127,7 @@ void Compensations::drain(std::size_t count_max, const std::function<void(const 
   Changes part;
   for (const CompensationId id : std::exchange(touched_, {})) {
     const auto found = known_.find(id);
+    promise(found != known_.end(), "a compensation is opened once");
     part.opened.push_back(std::move(found->second.known));
     known_.erase(found);
     if (part.opened.size() < count_max) continue;
