@@ -127,7 +127,8 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
     ask_safety(session, loaded.safety);
     auto found = std::exchange(ahead_, std::nullopt);
     const bool is_ahead = found && found->events == &events;
-    if (!is_ahead) ask_about(session, events, found.emplace(events, constraints_));
+    const auto ask_anew = [&] { ask_about(session, events, found.emplace(events, constraints_)); };
+    if (!is_ahead) ask_anew();
     ask_causes(session, events, known_, found->model);
     session.flush();
     if (!before) {
@@ -137,14 +138,13 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
     probe_("after_compare_and_set");
     const bool relied_on_us = is_ahead || known_.is_active();
     consider_knowledge(session, *before, events.size());
-    if (relied_on_us && *before != writer_) {
-      ask_about(session, events, found.emplace(events, constraints_));
+    const bool is_stale = relied_on_us && *before != writer_;
+    if (is_stale) {
+      ask_anew();
       ask_causes(session, events, known_, found->model);
       session.flush();
-      find_rest(session, *found, nullptr);
-    } else if (!is_ahead) {
-      find_rest(session, *found, nullptr);
     }
+    if (is_stale || !is_ahead) find_rest(session, *found, nullptr);
     loaded.model = std::move(found->model);
     load_compensations(session, names_of(events), loaded.model, loaded.compensations);
     load_contended(session, std::move(found->contended), known_, loaded);

@@ -24,7 +24,7 @@ std::vector<ClaimKey> keys_carried_by(const std::vector<Event>& events) {
 }
 
 Needs needs_of(const std::vector<Event>& events, const Model& model) {
-  Needs needs{keys_carried_by(events), {}};
+  Needs needs;
   for (const Event& event : events) {
     const Entity* entity = model.entity(event.entity);
     if (!entity) continue;

@@ -9,14 +9,15 @@
 
 namespace uniqd {
 
-// What `events` will ask about, given their entities in `model`: a first guess. What it leaves out
-// (compound values, mostly) the model will report as missing.
+// The keys of the values that the events carry.
+[[nodiscard]] std::vector<ClaimKey> keys_carried_by(const std::vector<Event>& events);
+
+// What `events` will ask about beyond those, given their entities in `model`: a first guess. What
+// it leaves out (compound values, mostly) the model will report as missing.
 struct Needs {
   std::vector<ClaimKey> claims;     // who owns them
   std::vector<ClaimKey> contended;  // who wants them, as they may become free
 };
-// The part of it that does not depend on the entities.
-[[nodiscard]] std::vector<ClaimKey> keys_carried_by(const std::vector<Event>& events);
 [[nodiscard]] Needs needs_of(const std::vector<Event>& events, const Model& model);
 
 // The keys that these entities want, as far as they are in `model`.

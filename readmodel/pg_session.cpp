@@ -137,9 +137,7 @@ void PgSession::begin() { transaction_ = Transaction::to_begin; }
 void PgSession::commit_transaction() {
   if (std::exchange(transaction_, Transaction::none) != Transaction::open) return;
   send_text("COMMIT");
-  const PipelineEnd end = end_pipeline();
-  if (end.failure) throw StoreFailure(*end.failure);
-  if (end.last_command != "COMMIT") throw StoreFailure("40000", "the transaction was rolled back");
+  if (hand_out() != "COMMIT") throw StoreFailure("40000", "the transaction was rolled back");
 }
 
 void PgSession::roll_back() noexcept {
@@ -212,10 +210,14 @@ void PgSession::push() {
 
 void PgSession::flush() {
   if (transaction_ == Transaction::to_begin) begin_pipeline();
-  if (!has_posted_) return;
+  if (has_posted_) (void)hand_out();
+}
+
+std::string PgSession::hand_out() {
   const PipelineEnd end = end_pipeline();
   if (end.failure) throw StoreFailure(*end.failure);
   for (const auto& [take, answer] : end.answers) take(PgRows(answer.get()));
+  return end.last_command;
 }
 
 PgSession::PipelineEnd PgSession::end_pipeline() {

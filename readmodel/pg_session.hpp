@@ -166,6 +166,7 @@ class PgSession {
     std::optional<StoreFailure> failure;  // what failed first
   };
   PipelineEnd end_pipeline();
+  std::string hand_out();  // the answers; returns the last command, as the server calls it
 
   template <class Work>
   auto guarded(Work work) -> decltype(work()) {

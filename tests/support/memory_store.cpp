@@ -49,8 +49,10 @@ Model MemoryStore::look_up(const std::vector<Event>& events, const ModelChanges&
   model.set_partial();
   for (const Event& event : events) load_entity(event.entity, model);
   model.catch_up(pending);
-  for (const ClaimKey key : needs_of(events, model).claims) {
-    if (!model.has_loaded_claim(key)) load_claim(key, model);
+  for (const auto& keys : {keys_carried_by(events), needs_of(events, model).claims}) {
+    for (const ClaimKey key : keys) {
+      if (!model.has_loaded_claim(key)) load_claim(key, model);
+    }
   }
   model.catch_up(pending);
   return model;
