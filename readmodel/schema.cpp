@@ -64,14 +64,14 @@ CREATE TABLE entities (
   entity       text COLLATE "C" PRIMARY KEY,
   state        bytea NOT NULL,
   compensation uuid
-);
+) WITH (fillfactor = 90);
 
 -- Who owns which value. The key is a digest of constraint and value.
 CREATE TABLE claims (
   key           uuid PRIMARY KEY,
   constraint_id smallint NOT NULL,
   owner         text COLLATE "C" NOT NULL
-);
+) WITH (fillfactor = 90);
 
 -- Who wants a value without owning it; a smaller ordinal came to want it earlier.
 CREATE TABLE contenders (
