@@ -48,6 +48,28 @@ void Compensations::load(Compensation compensation) {
   known_.insert_or_assign(id, Tracked{compensation, compensation, false, false});
 }
 
+bool Compensations::load_from(const Compensations& before, CompensationId id) {
+  const Compensation* found = before.find(id);
+  if (!found) return false;
+  Compensation stored = *found;
+  stored.violations.clear();
+  load(std::move(stored));
+  return true;
+}
+
+std::vector<CompensationId> Compensations::loaded() const {
+  std::vector<CompensationId> ids;
+  for (const auto& [id, tracked] : known_) {
+    if (tracked.stored) ids.push_back(id);
+  }
+  return ids;
+}
+
+bool Compensations::was_loaded(const Compensation& compensation) const {
+  const auto found = known_.find(compensation.id);
+  return found != known_.end() && found->second.stored == compensation;
+}
+
 const Compensation* Compensations::find(CompensationId id) const {
   const auto found = known_.find(id);
   return found == known_.end() ? nullptr : &found->second.known;

@@ -117,6 +117,10 @@ class Compensations {
   // What the store has, without its violations: decisions do not depend on them. Loading the same
   // again is no change.
   void load(Compensation compensation);
+  // As `before` knows it; false: it does not.
+  bool load_from(const Compensations& before, CompensationId id);
+  [[nodiscard]] std::vector<CompensationId> loaded() const;
+  [[nodiscard]] bool was_loaded(const Compensation& compensation) const;  // exactly so
 
   [[nodiscard]] const Compensation* find(CompensationId id) const;
   // REQUIRES: the id is not known yet.

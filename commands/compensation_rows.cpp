@@ -29,6 +29,28 @@ ActionKind action_kind(std::string_view text) {
   return found->first;
 }
 
+// `column`: the text of a column, by its number; empty for null.
+template <class Column>
+Compensation compensation_from(Column column) {
+  Compensation compensation;
+  compensation.id = uuid_of<CompensationId>(column(0));
+  compensation.entity = column(1);
+  compensation.entity_field = column(2);
+  const auto state = compensation_state(column(3));
+  if (!state) throw StoreFailure("XX001", "an unknown compensation state is stored");
+  compensation.state = *state;
+  compensation.action = {action_kind(column(4)), column(5), column(6)};
+  compensation.event_id = column(7);
+  compensation.correlation_id = column(8);
+  compensation.traceparent = column(9);
+  compensation.partition = Partition{std::stoi(column(10))};
+  compensation.offset = Offset{std::stoll(column(11))};
+  compensation.decided_at_ms = std::stoll(column(12));
+  compensation.attempts = std::stoi(column(13));
+  compensation.ended_by = column(14);
+  return compensation;
+}
+
 }  // namespace
 
 std::string_view to_text(ActionKind kind) {
@@ -42,23 +64,11 @@ PgArray id_array(const std::vector<CompensationId>& ids) {
 }
 
 Compensation compensation_of(const pqxx::row& row) {
-  Compensation compensation;
-  compensation.id = uuid_of<CompensationId>(row[0]);
-  compensation.entity = row[1].c_str();
-  compensation.entity_field = row[2].c_str();
-  const auto state = compensation_state(row[3].c_str());
-  if (!state) throw StoreFailure("XX001", "an unknown compensation state is stored");
-  compensation.state = *state;
-  compensation.action = {action_kind(row[4].c_str()), row[5].c_str(), row[6].c_str()};
-  compensation.event_id = row[7].c_str();
-  compensation.correlation_id = row[8].c_str();
-  compensation.traceparent = row[9].c_str();
-  compensation.partition = Partition{row[10].as<std::int32_t>()};
-  compensation.offset = Offset{row[11].as<std::int64_t>()};
-  compensation.decided_at_ms = row[12].as<std::int64_t>();
-  compensation.attempts = row[13].as<std::int32_t>();
-  if (!row[14].is_null()) compensation.ended_by = row[14].c_str();
-  return compensation;
+  return compensation_from([&row](int column) { return std::string(row[column].c_str()); });
+}
+
+Compensation compensation_of(const PgRows& rows, int row) {
+  return compensation_from([&](int column) { return std::string(rows.text(row, column)); });
 }
 
 Violation violation_of(const pqxx::row& row) {

@@ -17,6 +17,7 @@ namespace uniqd {
 
 // Without its violations. Throws StoreFailure where the row is not one that uniqd wrote.
 [[nodiscard]] Compensation compensation_of(const pqxx::row& row);
+[[nodiscard]] Compensation compensation_of(const PgRows& rows, int row);
 
 // The columns that violation_of() reads, of the table `v`.
 #define UNIQD_VIOLATION_COLUMNS                                                          \

@@ -7,9 +7,12 @@
 namespace uniqd {
 namespace {
 
-constexpr PgStatement select_open{
-    "select_open", "SELECT " UNIQD_COMPENSATION_COLUMNS
-                   " FROM compensations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"};
+constexpr PgStatement select_compensations{"select_compensations",
+                                           "SELECT " UNIQD_COMPENSATION_COLUMNS
+                                           " FROM compensations WHERE id = ANY($1::uuid[])"};
+constexpr PgStatement lock_compensations{
+    "lock_compensations", "SELECT " UNIQD_COMPENSATION_COLUMNS
+                          " FROM compensations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"};
 constexpr PgStatement insert_compensations{
     "insert_compensations",
     "INSERT INTO compensations (id, entity, entity_field, state, action, command, reason,"
@@ -95,7 +98,7 @@ struct ViolationColumns {
   }
 };
 
-void insert_opened(PgSession& session, const std::string& topic,
+void insert_opened(PgWrites& writes, const std::string& topic,
                    const std::vector<Compensation>& opened) {
   PgArray ids = PgArray::of_uuid();
   PgArray entities = PgArray::of_text();
@@ -127,13 +130,12 @@ void insert_opened(PgSession& session, const std::string& topic,
     decided.add_int8(compensation.decided_at_ms);
     ended_by.add_bytes(compensation.ended_by);
   }
-  session.post(insert_compensations, topic, ids, entities, entity_fields, states, actions, commands,
-               reasons, event_ids, correlation_ids, traceparents, partitions, offsets, decided,
-               ended_by);
+  writes.post(insert_compensations, topic, ids, entities, entity_fields, states, actions, commands,
+              reasons, event_ids, correlation_ids, traceparents, partitions, offsets, decided,
+              ended_by);
 }
 
-void update_changed(PgSession& session,
-                    const std::vector<Compensations::Changes::Change>& changed) {
+void update_changed(PgWrites& writes, const std::vector<Compensations::Changes::Change>& changed) {
   PgArray ids = PgArray::of_uuid();
   PgArray states = PgArray::of_text();
   PgArray actions = PgArray::of_text();
@@ -150,35 +152,33 @@ void update_changed(PgSession& session,
     ended_by.add_bytes(now.ended_by);
     becomes_due.add_int4(is_due ? 1 : 0);
   }
-  session.post(change_compensations, ids, states, actions, commands, reasons, ended_by,
-               becomes_due);
+  writes.post(change_compensations, ids, states, actions, commands, reasons, ended_by, becomes_due);
 }
 
 }  // namespace
 
-void load_compensations(PgSession& session, const std::vector<std::string_view>& entities,
-                        const Model& model, Compensations& compensations) {
-  PgArray ids = PgArray::of_uuid();
-  for (const auto name : entities) {
-    const Entity* entity = model.entity(name);
-    if (entity && entity->compensation) ids.add_uuid(*entity->compensation);
-  }
-  if (ids.size() == 0) return;
-  for (const auto& row : session.run(select_open, ids)) compensations.load(compensation_of(row));
+void ask_compensations(PgSession& session, const std::vector<CompensationId>& ids, RowLock lock,
+                       const std::function<void(Compensation)>& take) {
+  if (ids.empty()) return;
+  session.ask(
+      [take](const PgRows& rows) {
+        for (int row = 0; row < rows.size(); ++row) take(compensation_of(rows, row));
+      },
+      lock == RowLock::none ? select_compensations : lock_compensations, id_array(ids));
 }
 
-void save_compensations(PgSession& session, const std::string& topic,
+void save_compensations(PgWrites& writes, const std::string& topic,
                         const Compensations::Changes& changes) {
-  if (!changes.opened.empty()) insert_opened(session, topic, changes.opened);
-  if (!changes.changed.empty()) update_changed(session, changes.changed);
+  if (!changes.opened.empty()) insert_opened(writes, topic, changes.opened);
+  if (!changes.changed.empty()) update_changed(writes, changes.changed);
   ViolationColumns violations;
   for (const Compensation& compensation : changes.opened) violations.add_all(compensation);
   for (const auto& change : changes.changed) violations.add_all(change.now);
   if (violations.causes.size() == 0) return;
-  session.post(insert_violations, violations.compensations, violations.causes,
-               violations.constraints, violations.fields, violations.values, violations.owners,
-               violations.event_ids, violations.event_types, violations.partitions,
-               violations.offsets);
+  writes.post(insert_violations, violations.compensations, violations.causes,
+              violations.constraints, violations.fields, violations.values, violations.owners,
+              violations.event_ids, violations.event_types, violations.partitions,
+              violations.offsets);
 }
 
 }  // namespace uniqd

@@ -1,22 +1,25 @@
 #pragma once
 // compensation_store.hpp - compensations in PostgreSQL, in a batch's transaction.
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "commands/compensation.hpp"
-#include "readmodel/claims.hpp"
 #include "readmodel/pg_session.hpp"
+#include "readmodel/pg_writes.hpp"
 
 namespace uniqd {
 
-// The open compensations of these entities, locked until the transaction ends.
-// REQUIRES: a transaction is open, the entities are loaded. Throws StoreFailure.
-void load_compensations(PgSession& session, const std::vector<std::string_view>& entities,
-                        const Model& model, Compensations& compensations);
+enum class RowLock : std::uint8_t { none, until_commit };
 
-// REQUIRES: a transaction is open. Throws StoreFailure.
-void save_compensations(PgSession& session, const std::string& topic,
+// Hands those that are stored, without their violations, to `take` once the session is flushed.
+// Throws StoreFailure.
+void ask_compensations(PgSession& session, const std::vector<CompensationId>& ids, RowLock lock,
+                       const std::function<void(Compensation)>& take);
+
+void save_compensations(PgWrites& writes, const std::string& topic,
                         const Compensations::Changes& changes);
 
 }  // namespace uniqd

@@ -1,8 +1,9 @@
 #include "daemon/intake.hpp"
 
 #include <fmt/format.h>
+#include <sched.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,11 +14,32 @@
 namespace uniqd {
 namespace {
 
-constexpr int niceness = 10;
+constexpr std::size_t records_at_first = 5'000;
+constexpr std::size_t records_min = 500;
+constexpr std::chrono::milliseconds long_batch{500};
 
-// The loop's thread mostly waits for short answers, and is not to wait for this one as well. On
-// Linux niceness is a thread's own (sched(7)).
-void give_way() { (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), niceness); }
+// sched_setattr(2), whose type the C library does not have.
+struct SchedulingAttributes {
+  std::uint32_t size = sizeof(SchedulingAttributes);
+  std::uint32_t policy = SCHED_OTHER;
+  std::uint64_t flags = 0;
+  std::int32_t nice = 0;
+  std::uint32_t priority = 0;
+  std::uint64_t runtime_ns = 0;
+  std::uint64_t deadline_ns = 0;
+  std::uint64_t period_ns = 0;
+};
+
+// The loop's thread and the database's process mostly wait for short answers, and are not to wait
+// for this one as well. Being nicer than they are was enough before Linux 6.6; since 6.12 who wakes
+// up takes a core at once only from one whose slice of time is longer. Where the kernel will have
+// none of it, it goes on as it is.
+void give_way() {
+  SchedulingAttributes attributes;
+  attributes.nice = 10;
+  attributes.runtime_ns = 20'000'000;
+  (void)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
 
 }  // namespace
 
@@ -27,11 +49,10 @@ Intake::Intake(RecordSource& source, Decoder decoder, OnBadEvent on_bad_event, P
       decoder_(std::move(decoder)),
       on_bad_event_(on_bad_event),
       limits_(limits),
-      ahead_(ahead),
-      probe_(std::move(probe)) {}
-
-Intake::~Intake() {
-  if (ahead_ready_.valid()) ahead_ready_.wait();
+      records_max_(limits.records_max),
+      probe_(std::move(probe)),
+      worker_(ahead, give_way) {
+  limits_.records_max = std::min(records_at_first, records_max_);
 }
 
 Batch& Intake::next() {
@@ -39,36 +60,32 @@ Batch& Intake::next() {
     ahead_ready_.get();
     current_ = 1 - current_;
   } else {
-    fill(batches_[current_]);
+    fill(batches_[current_], limits_);
   }
   return batches_[current_];
 }
 
-void Intake::fetch_ahead(const Batch& batch) {
-  const bool is_one_of_many = 2 * batch.record_count >= limits_.records_max;
-  if (!is_one_of_many || !batch.halted.empty() || ahead_ready_.valid()) return;
-  Batch& ahead = batches_[1 - current_];
-  if (ahead_ == Ahead::beside) {
-    ahead_ready_ = std::async(std::launch::async, [this, &ahead] {
-      give_way();
-      fill(ahead);
-    });
-  } else {
-    fill(ahead);
-    std::promise<void> done;
-    done.set_value();
-    ahead_ready_ = done.get_future();
+void Intake::adapt(const Batch& batch, std::chrono::nanoseconds took) {
+  if (took > long_batch) {
+    limits_.records_max = std::max(limits_.records_max / 2, std::min(records_min, records_max_));
+  } else if (took < long_batch / 4 && batch.record_count >= limits_.records_max) {
+    limits_.records_max = std::min(limits_.records_max * 2, records_max_);
   }
 }
 
-void Intake::look_ahead(std::function<void(const std::vector<Event>&)> look) {
-  const Batch& ahead = batches_[1 - current_];
-  if (ahead_ == Ahead::at_once) return look(ahead.events);
-  ahead_ready_ = std::async(std::launch::async, [&ahead, look = std::move(look),
-                                                 filled = std::move(ahead_ready_)]() mutable {
+void Intake::fetch_ahead(const Batch& batch) {
+  const bool is_one_of_many =
+      2 * batch.record_count >= std::min(records_at_first, limits_.records_max);
+  if (!is_one_of_many || !batch.halted.empty() || ahead_ready_.valid()) return;
+  ahead_ready_ = worker_.post(
+      [this, &ahead = batches_[1 - current_], limits = limits_] { fill(ahead, limits); });
+}
+
+void Intake::go_on_ahead(std::function<void(Batch&)> work) {
+  ahead_ready_ = worker_.post([&ahead = batches_[1 - current_], work = std::move(work),
+                               filled = std::move(ahead_ready_)]() mutable {
     filled.get();
-    give_way();
-    look(ahead.events);
+    work(ahead);
   });
 }
 
@@ -82,13 +99,13 @@ void Intake::resume(const Position& position) {
   decoder_.resume(position.partition, position.next_offset.value_or(Offset{}), position.sequence);
 }
 
-void Intake::fill(Batch& batch) {
-  batch.spent.reset();
+void Intake::fill(Batch& batch, const PollLimits& limits) {
+  batch.judged.reset();
   batch.events.clear();
   batch.bad_events.clear();
   batch.counts = {};
   batch.halted.clear();
-  source_.poll(limits_, poll_);
+  source_.poll(limits, poll_);
   probe_("after_poll");
   // A batch has one order that can be written down shortly.
   std::ranges::stable_sort(poll_.records, {}, &Record::partition);

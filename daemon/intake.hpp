@@ -1,10 +1,10 @@
 #pragma once
 // intake.hpp - what comes in: records polled and decoded, one batch ahead where that saves time.
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <future>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,12 +12,21 @@
 #include "commands/relay.hpp"
 #include "daemon/process_batch.hpp"
 #include "daemon/record_source.hpp"
+#include "daemon/worker.hpp"
 #include "readmodel/dead_letter.hpp"
 #include "readmodel/decode_event.hpp"
 #include "readmodel/event.hpp"
 #include "readmodel/position.hpp"
 
 namespace uniqd {
+
+// What comes of a batch, from what is known before it.
+struct Judged {
+  explicit Judged(const ConstraintSet& constraints) : loaded(constraints) {}
+  Loaded loaded;
+  EventCounts counts;
+  Outcome outcome;
+};
 
 // What one poll brought, decoded; it refers to nothing of the source.
 struct Batch {
@@ -40,13 +49,8 @@ struct Batch {
   // As in Poll.
   std::optional<std::vector<Partition>> assigned;
   std::optional<SourceFailure> failure;
-  // What was made of it and is of no more use: given up when the batch is filled anew, while
-  // somebody else is being waited for.
-  std::shared_ptr<const void> spent;
+  std::optional<Judged> judged;  // also kept when it has been committed, until it is filled anew
 };
-
-// How the batch ahead is made: beside the caller, or (for simulations) before fetch_ahead returns.
-enum class Ahead : std::uint8_t { beside, at_once };
 
 // Polls and decodes. Between fetch_ahead() and the next call of next() or drop_ahead(), nobody else
 // may touch source and decoder. Thread safety: none, but for the thread it may start itself.
@@ -55,22 +59,23 @@ class Intake {
   // `source` must outlive it. `probe` is called with "after_poll".
   Intake(RecordSource& source, Decoder decoder, OnBadEvent on_bad_event, PollLimits limits,
          Ahead ahead, Probe probe);
-  ~Intake();
-  Intake(const Intake&) = delete;
-  Intake& operator=(const Intake&) = delete;
 
   // The next batch: the one fetched ahead, or a new one, for which it waits at most limits.wait.
   // Good until the call after the next.
   [[nodiscard]] Batch& next();
 
-  // Begins with the batch after `batch`, if that looks like one of many: it is about full, and the
-  // next will therefore not be waited for.
+  // Tells how long it took to write `batch`, or to fail: the larger a batch the cheaper are its
+  // events, but none is to take so long that anybody gives up on it.
+  void adapt(const Batch& batch, std::chrono::nanoseconds took);
+
+  // Begins with the batch after `batch`, if that looks like one of many: it is large, and the next
+  // will therefore not be waited for.
   void fetch_ahead(const Batch& batch);
 
   [[nodiscard]] bool has_ahead() const { return ahead_ready_.valid(); }
-  // Has somebody look at the events of the batch ahead, on the thread that makes it; over before
-  // next() or drop_ahead() returns. REQUIRES: has_ahead().
-  void look_ahead(std::function<void(const std::vector<Event>&)> look);
+  // Has somebody work on the batch ahead, on the thread that makes it; over before next() or
+  // drop_ahead() returns. REQUIRES: has_ahead().
+  void go_on_ahead(std::function<void(Batch&)> work);
 
   // Forgets the batch ahead; its records have to be fetched again. Returns what it had to say about
   // the assignment.
@@ -80,7 +85,7 @@ class Intake {
   void resume(const Position& position);
 
  private:
-  void fill(Batch& batch);
+  void fill(Batch& batch, const PollLimits& limits);
   [[nodiscard]] bool take(Decoded decoded, Batch& batch) const;
   void keep_until(std::size_t count);
   void find_reaches(Batch& batch) const;
@@ -88,13 +93,14 @@ class Intake {
   RecordSource& source_;
   Decoder decoder_;
   OnBadEvent on_bad_event_;
-  PollLimits limits_;
-  Ahead ahead_;
+  PollLimits limits_;  // as they are at present
+  std::size_t records_max_;
   Probe probe_;
   Poll poll_;
   Batch batches_[2];
   std::size_t current_ = 0;        // of batches_; the other one is ahead
   std::future<void> ahead_ready_;  // valid: there is one
+  Worker worker_;                  // last, so that it has ended before the rest goes
 };
 
 }  // namespace uniqd

@@ -32,6 +32,7 @@ struct Loaded {
   Compensations compensations;
   Safety safety{};
   std::vector<bool> claiming{};  // from the fold: of each claiming event, whether it violates
+  bool is_ahead = false;         // looked up before the batch's transaction
 
   // Back to what was loaded.
   void reset() {
@@ -58,23 +59,32 @@ class Ledger {
   virtual std::vector<Position> positions(const std::vector<Partition>& partitions) = 0;
 
   // Begins the batch's transaction: moves the positions (compare-and-set), then loads what
-  // `events` are known to touch into `loaded`, which is empty. False: some position is not the
-  // expected one, another writer is at work; the transaction is rolled back.
+  // `events` are known to touch into `loaded`. That is empty, or what was looked up ahead for these
+  // events, folded or not: then it stays as it is where it still holds, and where it does not is
+  // loaded anew, which `loaded.is_ahead` tells. False: some position is not the expected one,
+  // another writer is at work; the transaction is rolled back.
   [[nodiscard]] virtual bool begin(const std::vector<Advance>& advances,
                                    const std::vector<Event>& events, Loaded& loaded) = 0;
 
-  // Loads what the fold asked for in vain: `loaded.model.missing()`; then resets `loaded`, so that
+  // Resets `loaded`, and loads what the fold asked for in vain, `loaded.model.missing()`, so that
   // the batch can be folded again. REQUIRES: begin() returned true, and nothing else since.
   virtual void load_missing(Loaded& loaded) = 0;
 
-  // Looking up the batch after this one, to save begin() the time. Returns what then has to be run,
-  // once, with that batch's events: on any thread, beside commit_transaction(pending), over before
-  // anything else is called. What it finds is for a begin() with these `events` (not with equal
-  // ones), and forgotten where anybody else has written meanwhile. It does not throw for failures
-  // of the world. REQUIRES: begin() returned true; `pending` and the events outlive it.
-  using LookAhead = std::function<void(const std::vector<Event>& events)>;
-  [[nodiscard]] virtual LookAhead look_ahead(const Outcome& /*pending*/) {
-    return [](const std::vector<Event>&) {};
+  // For the batch after this one, to save its transaction the time: to be called on any one thread,
+  // beside commit_transaction(), and over before anything else is called. Where one throws, what
+  // was to be loaded is of no use.
+  struct LookAhead {
+    // First. Into `loaded`, which is empty, as it will be when the batch at hand is committed.
+    std::function<void(const std::vector<Event>& events, Loaded& loaded)> load;
+    std::function<void(Loaded& loaded)> load_missing;  // as above
+    // Last. Makes ready what commit_transaction() is going to write of the fold's outcome.
+    std::function<void(const Outcome& outcome)> prepare;
+  };
+  // Nothing where that is not done here. `before` and `outcome` are the batch's at hand, folded,
+  // and outlive it. REQUIRES: begin() returned true.
+  [[nodiscard]] virtual std::optional<LookAhead> look_ahead(const Loaded& /*before*/,
+                                                            const Outcome& /*outcome*/) {
+    return std::nullopt;
   }
 
   // Writes the outcome and commits, durably where it has compensations.

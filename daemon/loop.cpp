@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "daemon/failure_policy.hpp"
@@ -136,6 +135,7 @@ std::vector<Advance> Loop::advances(const Batch& batch) const {
 LoopStep Loop::apply(Batch& batch) {
   const auto moved = advances(batch);
   intake_.fetch_ahead(batch);
+  const auto started = seams_.clock.steady();
   try {
     if (!moved.empty() && !commit_batch(batch, moved)) {
       seams_.ledger.abandon();
@@ -145,9 +145,11 @@ LoopStep Loop::apply(Batch& batch) {
       return {LoopStep::Kind::waiting, "fenced"};
     }
   } catch (const StoreFailure& failure) {
+    intake_.adapt(batch, seams_.clock.steady() - started);
     seams_.ledger.abandon();
     return on_store_failure(failure);
   }
+  intake_.adapt(batch, seams_.clock.steady() - started);
   on_committed(batch, moved);
   if (!batch.halted.empty()) return {LoopStep::Kind::halted, batch.halted};
   return {moved.empty() ? LoopStep::Kind::idle : LoopStep::Kind::applied, {}};
@@ -155,31 +157,49 @@ LoopStep Loop::apply(Batch& batch) {
 
 bool Loop::commit_batch(Batch& batch, const std::vector<Advance>& advances) {
   const auto started = seams_.clock.steady();
-  Loaded loaded(constraints_);
+  if (!batch.judged) batch.judged.emplace(constraints_);
+  auto& [loaded, counts, outcome] = *batch.judged;
   if (!seams_.ledger.begin(advances, batch.events, loaded)) return false;
   probe_("after_begin");
-  process_batch(
-      batch.events, policy_, seams_.clock.now_ms(),
-      [this](Loaded& partial) { seams_.ledger.load_missing(partial); }, loaded, batch.counts);
-  const auto outcome = std::make_shared<Outcome>(
-      Outcome{loaded.model.changes(), loaded.compensations.changes(), std::move(batch.bad_events)});
-  outcome->safety = judge_safety(loaded.safety, loaded.claiming, policy_.max_violation_share);
-  if (intake_.has_ahead()) {
-    intake_.look_ahead([look = seams_.ledger.look_ahead(*outcome),
-                        outcome](const std::vector<Event>& next) { look(next); });
+  if (!loaded.is_ahead) {
+    judge(batch, [this](Loaded& partial) { seams_.ledger.load_missing(partial); });
   }
+  outcome.bad_events = std::move(batch.bad_events);
+  outcome.safety = judge_safety(loaded.safety, loaded.claiming, policy_.max_violation_share);
+  if (intake_.has_ahead()) judge_ahead(*batch.judged);
   probe_("before_commit");
   const auto committing = seams_.clock.steady();
-  seams_.ledger.commit_transaction(*outcome);
+  seams_.ledger.commit_transaction(outcome);
   const auto committed = seams_.clock.steady();
   probe_("after_commit");
-  seams_.telemetry.add_batch({batch.counts, batch.record_count, outcome->bad_events.size(),
+  seams_.telemetry.add_batch({counts, batch.record_count, outcome.bad_events.size(),
                               committed - started, committed - committing});
-  if (outcome->safety && !outcome->safety->pause.empty()) log_pause(outcome->safety->pause);
-  if (outcome->compensations.has_messages()) seams_.gate.announce();
-  using Spent = std::pair<Loaded, std::shared_ptr<const Outcome>>;
-  batch.spent = std::make_shared<Spent>(std::move(loaded), outcome);
+  if (outcome.safety && !outcome.safety->pause.empty()) log_pause(outcome.safety->pause);
+  if (outcome.compensations.has_messages()) seams_.gate.announce();
   return true;
+}
+
+void Loop::judge(Batch& batch, const std::function<void(Loaded&)>& load_missing) const {
+  auto& [loaded, counts, outcome] = *batch.judged;
+  counts = batch.counts;
+  process_batch(batch.events, policy_, seams_.clock.now_ms(), load_missing, loaded, counts);
+  outcome.model = loaded.model.changes();
+  outcome.compensations = loaded.compensations.changes();
+}
+
+// The next batch is judged beside the commit of this one.
+void Loop::judge_ahead(const Judged& before) {
+  auto look = seams_.ledger.look_ahead(before.loaded, before.outcome);
+  if (!look) return;
+  intake_.go_on_ahead([this, look = std::move(*look)](Batch& next) {
+    try {
+      look.load(next.events, next.judged.emplace(constraints_).loaded);
+      judge(next, look.load_missing);
+      look.prepare(next.judged->outcome);
+    } catch (const StoreFailure&) {
+      next.judged.reset();  // begin() will look, and say what is wrong
+    }
+  });
 }
 
 void Loop::on_committed(const Batch& batch, const std::vector<Advance>& advances) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -79,6 +80,8 @@ class Loop {
   LoopStep apply(Batch& batch);
   [[nodiscard]] std::vector<Advance> advances(const Batch& batch) const;
   bool commit_batch(Batch& batch, const std::vector<Advance>& advances);
+  void judge(Batch& batch, const std::function<void(Loaded&)>& load_missing) const;
+  void judge_ahead(const Judged& before);
   void on_committed(const Batch& batch, const std::vector<Advance>& advances);
   void publish_progress();
   void report_progress();

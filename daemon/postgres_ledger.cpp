@@ -34,23 +34,87 @@ std::vector<std::string_view> names_of(const std::vector<Event>& events) {
   return names;
 }
 
-void load_entities_with_compensations(PgSession& session,
-                                      const std::vector<std::string_view>& names,
-                                      const KnownKeys& known, Loaded& loaded) {
-  ask_entities(session, names, known, loaded.model);
-  session.flush();
-  load_compensations(session, names, loaded.model, loaded.compensations);
-}
+// Finds what a batch is about, with no more answers to wait for than there are steps from one thing
+// to the next. With `before` beside the commit of that batch, and as it will be then; else in the
+// transaction.
+class Search {
+ public:
+  Search(PgSession& session, const KnownKeys& keys, const Loaded* before, Loaded& loaded)
+      : session_(session),
+        known_{keys, before ? &before->model : nullptr},
+        before_(before),
+        loaded_(loaded) {}
 
-// Who wants these keys, and all that promoting them takes to know.
-void load_contended(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
-                    Loaded& loaded) {
-  const auto contenders = load_contenders(session, std::move(keys), loaded.model);
-  const std::vector<std::string_view> names(contenders.begin(), contenders.end());
-  load_entities_with_compensations(session, names, known, loaded);
-  ask_claims(session, keys_wanted_by(names, loaded.model), known, loaded.model);
-  session.flush();
-}
+  // The first questions, which may go with others.
+  void ask(const std::vector<Event>& events) {
+    loaded_.model.set_partial();
+    loaded_.model.reserve(events.size());
+    ask_entities(session_, names_of(events), known_, loaded_.model);
+    ask_claims(session_, keys_carried_by(events), known_, loaded_.model);
+    ask_causes(session_, events, known_, loaded_.model);
+  }
+
+  // What the answers lead to.
+  void find_rest(const std::vector<Event>& events) {
+    settle();
+    Needs needs = needs_of(events, loaded_.model);
+    ask_claims(session_, std::move(needs.claims), known_, loaded_.model);
+    ask_contenders(session_, needs.contended, known_, loaded_.model);
+    ask_compensations_of(names_of(events));
+    settle();
+    find_entities(names_of_contenders(needs.contended));
+  }
+
+  // What the fold asked for in vain.
+  void find_missing() {
+    const Missing missing = loaded_.model.missing();
+    loaded_.reset();
+    ask_claims(session_, {missing.claims.begin(), missing.claims.end()}, known_, loaded_.model);
+    const std::vector<ClaimKey> contended(missing.contended.begin(), missing.contended.end());
+    ask_contenders(session_, contended, known_, loaded_.model);
+    find_entities({missing.entities.begin(), missing.entities.end()});
+    find_entities(names_of_contenders(contended));
+  }
+
+ private:
+  void settle() {
+    session_.flush();
+    if (before_) loaded_.model.catch_up_contenders(before_->model);
+  }
+
+  // With all that promoting them takes to know.
+  void find_entities(const std::vector<std::string_view>& names) {
+    ask_entities(session_, names, known_, loaded_.model);
+    settle();
+    ask_compensations_of(names);
+    ask_claims(session_, keys_wanted_by(names, loaded_.model), known_, loaded_.model);
+    settle();
+  }
+
+  void ask_compensations_of(const std::vector<std::string_view>& names) {
+    auto ids = compensations_of(names, loaded_.model);
+    std::erase_if(ids, [&](CompensationId id) {
+      return before_ && loaded_.compensations.load_from(before_->compensations, id);
+    });
+    ask_compensations(session_, ids, before_ ? RowLock::none : RowLock::until_commit,
+                      [this](Compensation found) { loaded_.compensations.load(std::move(found)); });
+  }
+
+  std::vector<std::string_view> names_of_contenders(const std::vector<ClaimKey>& keys) const {
+    std::vector<std::string_view> names;
+    for (const ClaimKey key : keys) {
+      for (const Contender& contender : loaded_.model.contenders(key)) {
+        names.push_back(contender.entity);
+      }
+    }
+    return names;
+  }
+
+  PgSession& session_;
+  Knowledge known_;
+  const Loaded* before_;
+  Loaded& loaded_;
+};
 
 Writer random_writer() {
   std::random_device random;
@@ -81,20 +145,16 @@ PostgresLedger::PostgresLedger(PgTarget target, std::string topic, const Constra
       rules_(std::move(rules)),
       writer_(random_writer()) {}
 
-PgSession& PostgresLedger::connected(std::unique_ptr<PgSession>& session) const {
-  if (!session) {
-    session = std::make_unique<PgSession>(target_);
-    session->plan_once();
-  }
-  return *session;
-}
-
 template <class Work>
-auto PostgresLedger::with_session(Work work) {
+auto PostgresLedger::with_session(std::unique_ptr<PgSession>& session, Work work) {
   try {
-    return work(connected(session_));
+    if (!session) {
+      session = std::make_unique<PgSession>(target_);
+      session->plan_once();
+    }
+    return work(*session);
   } catch (const StoreFailure&) {
-    session_.reset();
+    session.reset();
     throw;
   }
 }
@@ -102,9 +162,8 @@ auto PostgresLedger::with_session(Work work) {
 std::vector<Position> PostgresLedger::positions(const std::vector<Partition>& partitions) {
   abandon();
   known_.forget();
-  ahead_.reset();
   full_batches_ = 0;
-  return with_session([&](PgSession& session) {
+  return with_session(session_, [&](PgSession& session) {
     auto locked = lock_positions(session, topic_, partitions);
     // A rebuild under other rules is noticed here, since it fences everyone.
     if (!rules_.empty() &&
@@ -119,74 +178,68 @@ std::vector<Position> PostgresLedger::positions(const std::vector<Partition>& pa
 
 bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
                            Loaded& loaded) {
-  return with_session([&](PgSession& session) {
+  writes_ = std::exchange(writes_ahead_, std::nullopt);
+  return with_session(session_, [&](PgSession& session) {
     session.begin();
     take_lock(session, PgLock::batch, target_.schema);
     std::optional<Writer> before;
     ask_to_advance(session, topic_, advances, generation_, writer_, before);
-    ask_safety(session, loaded.safety);
-    auto found = std::exchange(ahead_, std::nullopt);
-    const bool is_ahead = found && found->events == &events;
-    const auto ask_anew = [&] { ask_about(session, events, found.emplace(events, constraints_)); };
-    if (!is_ahead) ask_anew();
-    ask_causes(session, events, known_, found->model);
+    Safety safety;
+    ask_safety(session, safety);
+    // The relay and people change compensations as well.
+    const auto relied_on = loaded.compensations.loaded();
+    std::size_t unchanged = 0;
+    ask_compensations(session, relied_on, RowLock::until_commit, [&](const Compensation& stored) {
+      if (loaded.compensations.was_loaded(stored)) ++unchanged;
+    });
+    Search search(session, known_, nullptr, loaded);
+    if (!loaded.is_ahead) search.ask(events);
     session.flush();
     if (!before) {
       session.roll_back();
       return false;
     }
     probe_("after_compare_and_set");
-    const bool relied_on_us = is_ahead || known_.is_active();
+    const bool relied_on_us = loaded.is_ahead || known_.is_active();
     consider_knowledge(session, *before, events.size());
-    const bool is_stale = relied_on_us && *before != writer_;
-    if (is_stale) {
-      ask_anew();
-      ask_causes(session, events, known_, found->model);
-      session.flush();
+    if ((relied_on_us && *before != writer_) || unchanged != relied_on.size()) {
+      loaded = Loaded(constraints_);
+      search.ask(events);
     }
-    if (is_stale || !is_ahead) find_rest(session, *found, nullptr);
-    loaded.model = std::move(found->model);
-    load_compensations(session, names_of(events), loaded.model, loaded.compensations);
-    load_contended(session, std::move(found->contended), known_, loaded);
+    if (!loaded.is_ahead) {
+      writes_.reset();
+      search.find_rest(events);
+    }
+    loaded.safety = safety;
     return true;
   });
 }
 
-// What can be asked for at once.
-void PostgresLedger::ask_about(PgSession& session, const std::vector<Event>& events,
-                               LookedUp& found) const {
-  found.model.set_partial();
-  found.model.reserve(events.size());
-  ask_entities(session, names_of(events), known_, found.model);
-  ask_claims(session, keys_carried_by(events), known_, found.model);
+void PostgresLedger::load_missing(Loaded& loaded) {
+  with_session(session_, [&](PgSession& session) {
+    Search(session, known_, nullptr, loaded).find_missing();
+  });
 }
 
-// What the entities' state asks for. With `pending`: as it will be when that is committed, whether
-// it has been or not.
-void PostgresLedger::find_rest(PgSession& session, LookedUp& found, const Outcome* pending) const {
-  if (pending) found.model.catch_up(pending->model);
-  Needs needs = needs_of(*found.events, found.model);
-  ask_claims(session, std::move(needs.claims), known_, found.model);
-  session.flush();
-  if (pending) found.model.catch_up(pending->model);
-  found.contended = std::move(needs.contended);
-}
-
-Ledger::LookAhead PostgresLedger::look_ahead(const Outcome& pending) {
+std::optional<Ledger::LookAhead> PostgresLedger::look_ahead(const Loaded& before,
+                                                            const Outcome& outcome) {
   is_looking_ahead_ = true;
-  return [this, &pending](const std::vector<Event>& events) {
-    remember(pending, known_);
-    if (events.empty()) return;
-    try {
-      PgSession& session = connected(session_ahead_);
-      ask_about(session, events, ahead_.emplace(events, constraints_));
-      session.flush();
-      find_rest(session, *ahead_, &pending);
-    } catch (const StoreFailure&) {
-      ahead_.reset();
-      session_ahead_.reset();  // begin() will look, and say what is wrong
-    }
+  const auto load = [this, &before, &outcome](const std::vector<Event>& events, Loaded& loaded) {
+    remember(outcome, known_);
+    with_session(session_ahead_, [&](PgSession& session) {
+      Search search(session, known_, &before, loaded);
+      search.ask(events);
+      search.find_rest(events);
+    });
+    loaded.is_ahead = true;
   };
+  const auto load_missing = [this, &before](Loaded& loaded) {
+    with_session(session_ahead_, [&](PgSession& session) {
+      Search(session, known_, &before, loaded).find_missing();
+    });
+  };
+  const auto prepare = [this](const Outcome& next) { writes_ahead_ = writes_of(next); };
+  return LookAhead{load, load_missing, prepare};
 }
 
 // Learning takes reading all of the tables once, so it is left until there is a backlog.
@@ -211,24 +264,20 @@ void PostgresLedger::consider_knowledge(PgSession& session, Writer before, std::
   }
 }
 
-void PostgresLedger::load_missing(Loaded& loaded) {
-  with_session([&](PgSession& session) {
-    const Missing missing = loaded.model.missing();
-    load_entities_with_compensations(session, {missing.entities.begin(), missing.entities.end()},
-                                     known_, loaded);
-    ask_claims(session, {missing.claims.begin(), missing.claims.end()}, known_, loaded.model);
-    session.flush();
-    load_contended(session, {missing.contended.begin(), missing.contended.end()}, known_, loaded);
-    loaded.reset();
-  });
+PostgresLedger::Writes PostgresLedger::writes_of(const Outcome& outcome) const {
+  Writes writes;
+  save_model(writes.model, outcome.model, constraints_, keeps_texts_);
+  save_compensations(writes.compensations, topic_, outcome.compensations);
+  return writes;
 }
 
 void PostgresLedger::commit_transaction(const Outcome& outcome) {
   if (!std::exchange(is_looking_ahead_, false)) remember(outcome, known_);
-  with_session([&](PgSession& session) {
-    save_model(session, outcome.model, constraints_, keeps_texts_);
+  with_session(session_, [&](PgSession& session) {
+    if (!writes_) writes_ = writes_of(outcome);
+    writes_->model.send(session);
     probe_("after_model_written");
-    save_compensations(session, topic_, outcome.compensations);
+    writes_->compensations.send(session);
     save_dead_letters(session, topic_, outcome.bad_events);
     if (outcome.safety) save_safety(session, *outcome.safety);
     if (outcome.retried) save_retried(session, topic_, *outcome.retried);

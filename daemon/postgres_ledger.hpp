@@ -10,6 +10,7 @@
 #include "daemon/ledger.hpp"
 #include "readmodel/known_keys.hpp"
 #include "readmodel/pg_session.hpp"
+#include "readmodel/pg_writes.hpp"
 #include "readmodel/position_store.hpp"
 #include "readmodel/schema.hpp"
 
@@ -39,25 +40,20 @@ class PostgresLedger : public Ledger {
   [[nodiscard]] bool begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
                            Loaded& loaded) override;
   void load_missing(Loaded& loaded) override;
-  [[nodiscard]] LookAhead look_ahead(const Outcome& pending) override;
+  [[nodiscard]] std::optional<LookAhead> look_ahead(const Loaded& before,
+                                                    const Outcome& outcome) override;
   void commit_transaction(const Outcome& outcome) override;
   void abandon() noexcept override;
 
  private:
-  // What a batch's events are about.
-  struct LookedUp {
-    LookedUp(const std::vector<Event>& about, const ConstraintSet& constraints)
-        : events(&about), model(constraints) {}
-    const std::vector<Event>* events;   // to know them again
-    Model model;                        // their entities, and the claims to what they want
-    std::vector<ClaimKey> contended{};  // what they may set free
+  // What a batch writes of its outcome.
+  struct Writes {
+    PgWrites model;
+    PgWrites compensations;
   };
-
-  [[nodiscard]] PgSession& connected(std::unique_ptr<PgSession>& session) const;
+  [[nodiscard]] Writes writes_of(const Outcome& outcome) const;
   template <class Work>
-  auto with_session(Work work);
-  void ask_about(PgSession& session, const std::vector<Event>& events, LookedUp& found) const;
-  void find_rest(PgSession& session, LookedUp& found, const Outcome* pending) const;
+  auto with_session(std::unique_ptr<PgSession>& session, Work work);
   // Who wrote before, and how much comes now, say whether what is known can be relied on, and
   // whether it is worth learning.
   void consider_knowledge(PgSession& session, Writer before, std::size_t events);
@@ -73,9 +69,10 @@ class PostgresLedger : public Ledger {
   Writer writer_;       // ourselves
   // What looks ahead has these for its own while it runs.
   std::unique_ptr<PgSession> session_ahead_;
-  std::optional<LookedUp> ahead_;
+  std::optional<Writes> writes_ahead_;
   KnownKeys known_;
   bool is_looking_ahead_ = false;  // which remembers what is committed
+  std::optional<Writes> writes_;   // of the batch at hand, where they are ready
   LearnPolicy learn_policy_;
   unsigned full_batches_ = 0;  // in a row
 };

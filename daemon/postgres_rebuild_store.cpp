@@ -357,7 +357,9 @@ void PostgresRebuildStore::load(Loaded& loaded, const std::vector<BadEvent>& bad
                                 const std::vector<HistoryStep>& order) {
   auto compensations = std::async(std::launch::async, [&] {
     loaded.compensations.drain(compensations_a_part, [&](const Compensations::Changes& part) {
-      in_transaction(next_, [&] { save_compensations(next_, rules_.topic, part); });
+      PgWrites writes;
+      save_compensations(writes, rules_.topic, part);
+      in_transaction(next_, [&] { writes.send(next_); });
     });
   });
   bulk_load(next_target_, loaded.model, rules_.keeps_texts);

@@ -47,7 +47,7 @@ struct EventCounts {
 };
 
 // Folds `events`, in this order, into `loaded`. Where that asks for what is not loaded, has
-// `load_missing` load it and reset, and folds again from the start; each round loads something new,
+// `load_missing` reset and load it, and folds again from the start; each round loads something new,
 // so there is an end. `now_ms` becomes the time of the batch's decisions. `loaded.claiming` is what
 // the breaker has to know of the events.
 void process_batch(const std::vector<Event>& events, const Policy& policy, std::int64_t now_ms,

@@ -44,7 +44,8 @@ Rebuild::Rebuild(Seams seams, const ConstraintSet& constraints, Decoder decoder,
       ends_(std::move(ends)),
       known_(constraints),
       decoder_(std::move(decoder)),
-      reader_(seams_.open, from) {
+      reader_(seams_.open, from),
+      reading_(options_.ahead) {
   policy_.strongest_allowed = [this](CompensationId cause) {
     return seams_.store.strongest_allowed(cause);
   };
@@ -147,13 +148,7 @@ Rebuild::Round Rebuild::read() {
 }
 
 void Rebuild::read_ahead() {
-  if (options_.ahead == Ahead::beside) {
-    ahead_ = std::async(std::launch::async, [this] { return read(); });
-  } else {
-    std::promise<Round> done;
-    done.set_value(read());
-    ahead_ = done.get_future();
-  }
+  ahead_ = reading_.post([this] { return read(); });
 }
 
 Rebuild::Round Rebuild::next_round() {

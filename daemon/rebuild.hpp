@@ -132,7 +132,8 @@ class Rebuild {
   OrderedReader::Batch batch_;
   std::vector<HistoryStep> order_;  // where no history says it
   std::map<Partition, Anchor> anchors_;
-  std::future<Round> ahead_;  // last, so that it has ended before the rest goes
+  std::future<Round> ahead_;
+  Worker reading_;  // last, so that it has ended before the rest goes
 };
 
 }  // namespace uniqd

@@ -36,7 +36,7 @@ namespace {
 
 constexpr std::size_t relay_batch_max = 500;
 constexpr std::chrono::milliseconds relay_looks_every{1000};
-constexpr PollLimits poll_limits{5000, std::size_t{8} << 20, std::chrono::milliseconds{100}};
+constexpr PollLimits poll_limits{20'000, std::size_t{16} << 20, std::chrono::milliseconds{100}};
 
 void log_kafka(int level, std::string_view text) {
   constexpr int syslog_error = 3;

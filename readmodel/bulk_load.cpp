@@ -4,22 +4,25 @@
 
 #include "readmodel/claim_store.hpp"
 #include "readmodel/copy_rows.hpp"
+#include "readmodel/pg_copy.hpp"
+#include "readmodel/pg_writes.hpp"
 
 namespace uniqd {
 namespace {
 
 void copy_entities(const PgTarget& target, Model& model) {
-  CopyEntities copy(target, model.constraints());
-  model.drain_entities(
-      [&](const std::string& name, const Entity& entity) { copy.add(name, entity); });
+  PgCopy copy(target, entity_columns, entity_column_count);
+  model.drain_entities([&](const std::string& name, const Entity& entity) {
+    add_entity(copy.add_row(), name, entity, model.constraints());
+  });
   copy.finish();
 }
 
 std::vector<std::int64_t> copy_claims(const PgTarget& target, Model& model) {
   std::vector<std::int64_t> counts(model.constraints().size());
-  CopyClaims copy(target);
+  PgCopy copy(target, claim_columns, claim_column_count);
   model.drain_claims([&](const Claim& claim) {
-    copy.add(claim);
+    add_claim(copy.add_row(), claim);
     ++counts[claim.constraint];
   });
   copy.finish();
@@ -58,7 +61,9 @@ void bulk_load(const PgTarget& target, Model& model, bool keeps_texts) {
   entities.get();
   PgSession session(target);
   session.begin();
-  add_claim_counts(session, model.constraints(), counts);
+  PgWrites writes;
+  add_claim_counts(writes, model.constraints(), counts);
+  writes.send(session);
   session.commit_transaction();
 }
 

@@ -122,7 +122,7 @@ InOrder<Row> in_order(const std::vector<Row>& rows) {
   return sorted;
 }
 
-void write_entities(PgSession& session, const PgStatement& statement,
+void write_entities(PgWrites& writes, const PgStatement& statement,
                     const InOrder<NamedEntity>& entities, const ConstraintSet& constraints) {
   if (entities.empty()) return;
   PgArray names = PgArray::of_text();
@@ -137,10 +137,10 @@ void write_entities(PgSession& session, const PgStatement& statement,
       compensations.add_null();
     }
   }
-  session.post(statement, names, states, compensations);
+  writes.post(statement, names, states, compensations);
 }
 
-void write_claims(PgSession& session, const PgStatement& statement, const InOrder<Claim>& claims) {
+void write_claims(PgWrites& writes, const PgStatement& statement, const InOrder<Claim>& claims) {
   if (claims.empty()) return;
   PgArray keys = PgArray::of_uuid();
   PgArray constraints = PgArray::of_int2();
@@ -150,30 +150,36 @@ void write_claims(PgSession& session, const PgStatement& statement, const InOrde
     constraints.add_int2(static_cast<std::int16_t>(claim->constraint));
     owners.add_bytes(claim->owner);
   }
-  session.post(statement, keys, constraints, owners);
+  writes.post(statement, keys, constraints, owners);
 }
 
-void add_entities(PgSession& session, const InOrder<NamedEntity>& entities,
+void add_entities(PgWrites& writes, const InOrder<NamedEntity>& entities,
                   const ConstraintSet& constraints) {
   if (entities.size() < copied_rows_min) {
-    return write_entities(session, insert_entities, entities, constraints);
+    return write_entities(writes, insert_entities, entities, constraints);
   }
-  CopyEntities copy(session, constraints);
-  for (const auto& [front, entity] : entities) copy.add(entity->first, entity->second);
-  copy.finish();
+  PgFields rows;
+  for (const auto& [front, entity] : entities) {
+    rows.append_int2(entity_column_count);
+    add_entity(rows, entity->first, entity->second, constraints);
+  }
+  writes.copy(entity_columns, std::move(rows));
 }
 
-void add_claims(PgSession& session, const InOrder<Claim>& claims) {
-  if (claims.size() < copied_rows_min) return write_claims(session, insert_claims, claims);
-  CopyClaims copy(session);
-  for (const auto& [front, claim] : claims) copy.add(*claim);
-  copy.finish();
+void add_claims(PgWrites& writes, const InOrder<Claim>& claims) {
+  if (claims.size() < copied_rows_min) return write_claims(writes, insert_claims, claims);
+  PgFields rows;
+  for (const auto& [front, claim] : claims) {
+    rows.append_int2(claim_column_count);
+    add_claim(rows, *claim);
+  }
+  writes.copy(claim_columns, std::move(rows));
 }
 
-void write_texts(PgSession& session, const ModelChanges& changes) {
+void write_texts(PgWrites& writes, const ModelChanges& changes) {
   if (!changes.entities_removed.empty()) {
-    session.post(delete_texts,
-                 text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
+    writes.post(delete_texts,
+                text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
   }
   if (changes.texts.empty()) return;
   PgArray entities = PgArray::of_text();
@@ -184,10 +190,10 @@ void write_texts(PgSession& session, const ModelChanges& changes) {
     slots.add_int2(static_cast<std::int16_t>(text.slot));
     values.add_bytes(without_nul(text.text));
   }
-  session.post(upsert_texts, entities, slots, values);
+  writes.post(upsert_texts, entities, slots, values);
 }
 
-void write_contenders(PgSession& session, const PgStatement& statement,
+void write_contenders(PgWrites& writes, const PgStatement& statement,
                       const std::vector<std::pair<ClaimKey, std::string>>& contenders) {
   if (contenders.empty()) return;
   PgArray keys = PgArray::of_uuid();
@@ -196,7 +202,7 @@ void write_contenders(PgSession& session, const PgStatement& statement,
     keys.add_uuid(key);
     entities.add_bytes(entity);
   }
-  session.post(statement, keys, entities);
+  writes.post(statement, keys, entities);
 }
 
 bool can_violate(const Event& event) { return event.effect != Effect::release; }
@@ -204,11 +210,12 @@ bool can_violate(const Event& event) { return event.effect != Effect::release; }
 }  // namespace
 
 void ask_entities(PgSession& session, const std::vector<std::string_view>& names,
-                  const KnownKeys& known, Model& model) {
+                  const Knowledge& known, Model& model) {
   std::vector<std::string_view> asked;
   for (const auto name : names) {
     model.load_no_entity(name);
-    if (known.may_have_entity(name)) asked.push_back(name);
+    if (!known.keys.may_have_entity(name)) continue;
+    if (!known.before || !model.load_entity_from(*known.before, name)) asked.push_back(name);
   }
   if (asked.empty()) return;
   const auto take = [&model](const PgRows& rows) {
@@ -223,16 +230,18 @@ void ask_entities(PgSession& session, const std::vector<std::string_view>& names
   session.ask(take, select_entities, text_array(std::move(asked)));
 }
 
-void ask_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
+void ask_claims(PgSession& session, std::vector<ClaimKey> keys, const Knowledge& known,
                 Model& model) {
   std::erase_if(keys, [&](ClaimKey key) {
     if (model.has_loaded_claim(key)) return true;
-    if (known.may_have_key(key)) return false;
-    model.load_unheard_of(key);
-    return true;
+    if (!known.keys.may_have_key(key)) {
+      model.load_unheard_of(key);
+      return true;
+    }
+    model.load_no_claim(key);
+    return known.before && model.load_claim_from(*known.before, key);
   });
   if (keys.empty()) return;
-  for (const ClaimKey& key : keys) model.load_no_claim(key);
   const auto take = [&model](const PgRows& rows) {
     for (int row = 0; row < rows.size(); ++row) {
       const auto constraint = std::stoul(std::string(rows.text(row, 1)));
@@ -243,25 +252,32 @@ void ask_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys&
   session.ask(take, select_claims, uuid_array(std::move(keys)));
 }
 
-std::vector<std::string> load_contenders(PgSession& session, std::vector<ClaimKey> keys,
-                                         Model& model) {
-  std::vector<std::string> names;
-  if (keys.empty()) return names;
+void ask_contenders(PgSession& session, std::vector<ClaimKey> keys, const Knowledge& known,
+                    Model& model) {
   for (const ClaimKey& key : keys) model.load_no_contenders(key);
-  std::map<ClaimKey, std::vector<Contender>> by_key;
-  for (const auto& row : session.run(select_contenders, uuid_array(std::move(keys)))) {
-    by_key[uuid_of<ClaimKey>(row[0])].push_back({row[1].c_str(), row[2].as<std::int64_t>()});
-    names.emplace_back(row[1].c_str());
-  }
-  for (const auto& [key, contenders] : by_key) model.load_contenders(key, contenders);
-  return names;
+  std::erase_if(keys, [&](ClaimKey key) { return !known.keys.may_have_contenders(key); });
+  if (keys.empty()) return;
+  const auto take = [&model](const PgRows& rows) {
+    std::map<ClaimKey, std::vector<Contender>> by_key;
+    for (int row = 0; row < rows.size(); ++row) {
+      by_key[uuid_of<ClaimKey>(rows.text(row, 0))].push_back(
+          {std::string(rows.text(row, 1)), std::stoll(std::string(rows.text(row, 2)))});
+    }
+    for (const auto& [key, contenders] : by_key) model.load_contenders(key, contenders);
+  };
+  session.ask(take, select_contenders, uuid_array(std::move(keys)));
 }
 
-void ask_causes(PgSession& session, const std::vector<Event>& events, const KnownKeys& known,
+void ask_causes(PgSession& session, const std::vector<Event>& events, const Knowledge& known,
                 Model& model) {
   PgArray causes = PgArray::of_uuid();
   for (const Event& event : events) {
-    if (can_violate(event) && known.may_have_cause(event.cause)) causes.add_uuid(event.cause);
+    if (!can_violate(event) || !known.keys.may_have_cause(event.cause)) continue;
+    if (known.before && known.before->was_found_violating(event.cause)) {
+      model.load_cause(event.cause);
+    } else {
+      causes.add_uuid(event.cause);
+    }
   }
   if (causes.size() == 0) return;
   const auto take = [&model](const PgRows& rows) {
@@ -284,33 +300,30 @@ std::string without_nul(std::string_view text) {
   return out;
 }
 
-void add_claim_counts(PgSession& session, const ConstraintSet& constraints,
+void add_claim_counts(PgWrites& writes, const ConstraintSet& constraints,
                       const std::vector<std::int64_t>& deltas) {
   for (std::size_t index = 0; index < deltas.size(); ++index) {
-    if (deltas[index] != 0) session.post(count_claims, constraints[index].name, deltas[index]);
+    if (deltas[index] != 0) writes.post(count_claims, constraints[index].name, deltas[index]);
   }
 }
 
-void save_model(PgSession& session, const ModelChanges& changes, const ConstraintSet& constraints,
+void save_model(PgWrites& writes, const ModelChanges& changes, const ConstraintSet& constraints,
                 bool keeps_texts) {
   if (!changes.claims_removed.empty()) {
-    session.post(delete_claims, uuid_array(changes.claims_removed));
+    writes.post(delete_claims, uuid_array(changes.claims_removed));
   }
   if (!changes.entities_removed.empty()) {
-    session.post(delete_entities,
-                 text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
+    writes.post(delete_entities,
+                text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
   }
-  write_entities(session, update_entities, in_order(changes.entities_changed), constraints);
-  session.push();
-  const auto entities = in_order(changes.entities_added);
-  const auto claims = in_order(changes.claims_added);
-  add_entities(session, entities, constraints);
-  add_claims(session, claims);
-  write_claims(session, update_claims, in_order(changes.claims_changed));
-  add_claim_counts(session, constraints, changes.claim_count_deltas);
-  write_contenders(session, delete_contenders, changes.contenders_removed);
-  write_contenders(session, insert_contenders, changes.contenders_added);
-  if (keeps_texts) write_texts(session, changes);
+  write_entities(writes, update_entities, in_order(changes.entities_changed), constraints);
+  add_entities(writes, in_order(changes.entities_added), constraints);
+  add_claims(writes, in_order(changes.claims_added));
+  write_claims(writes, update_claims, in_order(changes.claims_changed));
+  add_claim_counts(writes, constraints, changes.claim_count_deltas);
+  write_contenders(writes, delete_contenders, changes.contenders_removed);
+  write_contenders(writes, insert_contenders, changes.contenders_added);
+  if (keeps_texts) write_texts(writes, changes);
 }
 
 void save_dead_letters(PgSession& session, const std::string& topic,

@@ -13,30 +13,38 @@
 #include "readmodel/event.hpp"
 #include "readmodel/known_keys.hpp"
 #include "readmodel/pg_session.hpp"
+#include "readmodel/pg_writes.hpp"
 
 namespace uniqd {
 
-// Those of the entities that are present, with the claims they own; who owns the keys that are not
-// in the model yet; the events that were found violating before. What `known` rules out is not
-// asked for. The answers are in the model once the session is flushed.
-void ask_entities(PgSession& session, const std::vector<std::string_view>& names,
-                  const KnownKeys& known, Model& model);
-void ask_claims(PgSession& session, std::vector<ClaimKey> keys, const KnownKeys& known,
-                Model& model);
-void ask_causes(PgSession& session, const std::vector<Event>& events, const KnownKeys& known,
-                Model& model);
+// What the store need not be asked for.
+struct Knowledge {
+  const KnownKeys& keys;  // what it surely does not hold
+  // Of a batch that is being committed meanwhile: what it is about. The store's answers are of
+  // before that or of after it.
+  const Model* before = nullptr;
+};
 
-// Who wants these keys without owning them; returns those.
-std::vector<std::string> load_contenders(PgSession& session, std::vector<ClaimKey> keys,
-                                         Model& model);
+// Those of the entities that are present, with the claims they own; who owns the keys that are not
+// in the model yet; who wants keys without owning them; the events that were found violating
+// before. The answers are in the model once the session is flushed.
+void ask_entities(PgSession& session, const std::vector<std::string_view>& names,
+                  const Knowledge& known, Model& model);
+void ask_claims(PgSession& session, std::vector<ClaimKey> keys, const Knowledge& known,
+                Model& model);
+void ask_causes(PgSession& session, const std::vector<Event>& events, const Knowledge& known,
+                Model& model);
+// All of them, as the store knows them: see Model::catch_up_contenders().
+void ask_contenders(PgSession& session, std::vector<ClaimKey> keys, const Knowledge& known,
+                    Model& model);
 
 // Writes what changed; with `keeps_texts` the values' texts too. A row another writer added
 // meanwhile is a StoreFailure 23505.
-void save_model(PgSession& session, const ModelChanges& changes, const ConstraintSet& constraints,
+void save_model(PgWrites& writes, const ModelChanges& changes, const ConstraintSet& constraints,
                 bool keeps_texts);
 
 // Adds to how many claims each constraint has; by constraint.
-void add_claim_counts(PgSession& session, const ConstraintSet& constraints,
+void add_claim_counts(PgWrites& writes, const ConstraintSet& constraints,
                       const std::vector<std::int64_t>& deltas);
 
 // A text column cannot hold NUL; for people's eyes a picture of it will do. Pure.

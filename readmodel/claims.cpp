@@ -46,28 +46,39 @@ void Model::load_contenders(ClaimKey key, const std::vector<Contender>& contende
   contenders_.insert_or_assign(key, KnownContenders{true, contenders, contenders});
 }
 
-void Model::catch_up(const ModelChanges& changes) {
-  for (const auto* later : {&changes.entities_added, &changes.entities_changed}) {
-    for (const auto& [name, entity] : *later) {
-      if (entities_.contains(name)) load_entity(name, entity);
+bool Model::load_entity_from(const Model& before, std::string_view name) {
+  const auto found = before.entities_.find(name);
+  if (found == before.entities_.end()) return false;
+  if (found->second) load_entity(found->first, *found->second);
+  return true;
+}
+
+bool Model::load_claim_from(const Model& before, ClaimKey key) {
+  const auto found = before.claims_.find(key);
+  if (found == before.claims_.end()) return false;
+  if (found->second.claim) load_claim(*found->second.claim);
+  return true;
+}
+
+// Who came last is last, whether the store had those already or not.
+void Model::catch_up_contenders(const Model& before) {
+  const auto loaded = [this](ClaimKey key) {
+    const auto found = contenders_.find(key);
+    return found == contenders_.end() || !found->second.is_loaded ? nullptr : &found->second;
+  };
+  for (const auto* moved : {&before.contenders_removed_, &before.contenders_added_}) {
+    for (const auto& mover : *moved) {
+      if (KnownContenders* found = loaded(mover.first)) {
+        std::erase_if(found->stored, [&](const auto& one) { return one.entity == mover.second; });
+        found->known = found->stored;
+      }
     }
   }
-  for (const std::string& name : changes.entities_removed) {
-    const auto found = entities_.find(name);
-    if (found == entities_.end()) continue;
-    found->second.reset();
-    stored_entities_.erase(name);
-  }
-  for (const auto* later : {&changes.claims_added, &changes.claims_changed}) {
-    for (const Claim& claim : *later) {
-      if (claims_.contains(claim.key)) load_claim(claim);
+  for (const auto& [key, name] : before.contenders_added_) {
+    if (KnownContenders* found = loaded(key)) {
+      found->stored.push_back({name, std::nullopt});
+      found->known = found->stored;
     }
-  }
-  for (const ClaimKey key : changes.claims_removed) {
-    const auto found = claims_.find(key);
-    if (found == claims_.end()) continue;
-    found->second = {};
-    stored_claims_.erase(key);
   }
 }
 
@@ -202,6 +213,9 @@ std::optional<T> copy_of(const T* value) {
 }  // namespace
 
 void Model::reset() {
+  // The fold may have put something there all the same.
+  for (const std::string& name : missing_.entities) entities_.erase(name);
+  for (const ClaimKey key : missing_.claims) claims_.erase(key);
   for (auto& [name, entity] : entities_) entity = copy_of(find_in(stored_entities_, name));
   for (auto& [key, known] : claims_) known.claim = copy_of(find_in(stored_claims_, key));
   for (auto& [key, contenders] : contenders_) contenders.known = contenders.stored;

@@ -125,14 +125,15 @@ class Model {
     claims_.try_emplace(key).first->second.is_unheard_of = true;
   }
   void load_no_contenders(ClaimKey key) { contenders_[key].is_loaded = true; }
-  // The store has changed since; what was loaded of entities and claims is brought up to date.
-  // REQUIRES: nothing put or removed since, no contenders loaded.
-  void catch_up(const ModelChanges& changes);
+  // As the model `before` has it, whose changes the store is about to have, or has by now. False:
+  // there is nothing of it in there, so that the store has it either way.
+  bool load_entity_from(const Model& before, std::string_view name);
+  bool load_claim_from(const Model& before, ClaimKey key);
+  // The store may have been asked before those changes, or after them.
+  void catch_up_contenders(const Model& before);
 
-  // Not for a key that was asked for in vain and then put: the store may know an owner.
-  [[nodiscard]] bool has_loaded_claim(ClaimKey key) const {
-    return claims_.contains(key) && !missing_.claims.contains(key);
-  }
+  // REQUIRES: nothing put or removed.
+  [[nodiscard]] bool has_loaded_claim(ClaimKey key) const { return claims_.contains(key); }
 
   // Null where absent. Pointers are good until the next mutation.
   [[nodiscard]] const Entity* entity(std::string_view name) const;

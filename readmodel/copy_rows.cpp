@@ -4,10 +4,10 @@
 
 namespace uniqd {
 
-void CopyEntities::add(const std::string& name, const Entity& entity) {
-  PgFields& row = copy_.add_row();
+void add_entity(PgFields& row, const std::string& name, const Entity& entity,
+                const ConstraintSet& constraints) {
   row.add_bytes(name);
-  row.add_bytes(encode_entity(entity, constraints_));
+  row.add_bytes(encode_entity(entity, constraints));
   if (entity.compensation) {
     row.add_uuid(*entity.compensation);
   } else {
@@ -15,8 +15,7 @@ void CopyEntities::add(const std::string& name, const Entity& entity) {
   }
 }
 
-void CopyClaims::add(const Claim& claim) {
-  PgFields& row = copy_.add_row();
+void add_claim(PgFields& row, const Claim& claim) {
   row.add_uuid(claim.key);
   row.add_int2(static_cast<std::int16_t>(claim.constraint));
   row.add_bytes(claim.owner);

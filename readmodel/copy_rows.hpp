@@ -1,37 +1,22 @@
 #pragma once
-// copy_rows.hpp - entities and claims by COPY, as the tables have them.
+// copy_rows.hpp - entities and claims as rows for COPY. Pure.
 
+#include <cstdint>
 #include <string>
 
 #include "readmodel/claims.hpp"
-#include "readmodel/pg_copy.hpp"
+#include "readmodel/pg_fields.hpp"
 
 namespace uniqd {
 
-// All that PgCopy says holds. `Place` is where to: a PgSession, or a PgTarget.
-class CopyEntities {
- public:
-  // `constraints` must outlive it.
-  template <class Place>
-  CopyEntities(Place& place, const ConstraintSet& constraints)
-      : constraints_(constraints), copy_(place, "entities (entity, state, compensation)", 3) {}
-  void add(const std::string& name, const Entity& entity);
-  void finish() { copy_.finish(); }
+inline constexpr const char* entity_columns = "entities (entity, state, compensation)";
+inline constexpr const char* claim_columns = "claims (key, constraint_id, owner)";
+inline constexpr std::int16_t entity_column_count = 3;
+inline constexpr std::int16_t claim_column_count = 3;
 
- private:
-  const ConstraintSet& constraints_;
-  PgCopy copy_;
-};
-
-class CopyClaims {
- public:
-  template <class Place>
-  explicit CopyClaims(Place& place) : copy_(place, "claims (key, constraint_id, owner)", 3) {}
-  void add(const Claim& claim);
-  void finish() { copy_.finish(); }
-
- private:
-  PgCopy copy_;
-};
+// Adds the columns' fields.
+void add_entity(PgFields& row, const std::string& name, const Entity& entity,
+                const ConstraintSet& constraints);
+void add_claim(PgFields& row, const Claim& claim);
 
 }  // namespace uniqd

@@ -9,9 +9,12 @@
 namespace uniqd {
 namespace {
 
-// One filter for three kinds of keys, which therefore must not have the same hashes.
+// One filter for four kinds of keys, which therefore must not have the same hashes.
 std::uint64_t hash_of_entity(std::string_view name) { return absl::Hash<std::string_view>{}(name); }
 std::uint64_t hash_of_key(ClaimKey key) { return std::hash<ClaimKey>{}(key) ^ 0x9e3779b97f4a7c15U; }
+std::uint64_t hash_of_contended(ClaimKey key) {
+  return absl::Hash<std::uint64_t>{}(std::hash<ClaimKey>{}(key));
+}
 std::uint64_t hash_of_cause(CompensationId cause) {
   // Of the second half: the first of a UUIDv5 is as good, but holds its version.
   std::uint64_t half = 0;
@@ -43,8 +46,12 @@ struct KnownKeys::Reading {
       session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
       each(session, "SELECT entity FROM entities",
            [&](const pqxx::field& field) { filter.add(hash_of_entity(field.c_str())); });
-      each(session, "SELECT key FROM claims UNION ALL SELECT key FROM contenders",
+      each(session, "SELECT key FROM claims",
            [&](const pqxx::field& field) { filter.add(hash_of_key(uuid_of<ClaimKey>(field))); });
+      each(session, "SELECT key FROM contenders", [&](const pqxx::field& field) {
+        filter.add(hash_of_key(uuid_of<ClaimKey>(field)));
+        filter.add(hash_of_contended(uuid_of<ClaimKey>(field)));
+      });
       each(session, "SELECT cause FROM violations", [&](const pqxx::field& field) {
         filter.add(hash_of_cause(uuid_of<CompensationId>(field)));
       });
@@ -108,6 +115,9 @@ bool KnownKeys::may_have_entity(std::string_view name) const {
   return may_contain(hash_of_entity(name));
 }
 bool KnownKeys::may_have_key(ClaimKey key) const { return may_contain(hash_of_key(key)); }
+bool KnownKeys::may_have_contenders(ClaimKey key) const {
+  return may_contain(hash_of_contended(key));
+}
 bool KnownKeys::may_have_cause(CompensationId cause) const {
   return may_contain(hash_of_cause(cause));
 }
@@ -116,7 +126,10 @@ void KnownKeys::remember(const ModelChanges& changes) {
   if (!is_active_) return;
   for (const auto& [name, entity] : changes.entities_added) remembered_.add(hash_of_entity(name));
   for (const Claim& claim : changes.claims_added) remembered_.add(hash_of_key(claim.key));
-  for (const auto& [key, entity] : changes.contenders_added) remembered_.add(hash_of_key(key));
+  for (const auto& [key, entity] : changes.contenders_added) {
+    remembered_.add(hash_of_key(key));
+    remembered_.add(hash_of_contended(key));
+  }
 }
 
 void KnownKeys::remember_cause(CompensationId cause) {

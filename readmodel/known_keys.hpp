@@ -40,6 +40,7 @@ class KnownKeys {
 
   [[nodiscard]] bool may_have_entity(std::string_view name) const;
   [[nodiscard]] bool may_have_key(ClaimKey key) const;  // of a claim or a contender
+  [[nodiscard]] bool may_have_contenders(ClaimKey key) const;
   [[nodiscard]] bool may_have_cause(CompensationId cause) const;
 
   // To be told before the transaction that adds them is committed.

@@ -36,6 +36,16 @@ Needs needs_of(const std::vector<Event>& events, const Model& model) {
   return needs;
 }
 
+std::vector<CompensationId> compensations_of(const std::vector<std::string_view>& entities,
+                                             const Model& model) {
+  std::vector<CompensationId> ids;
+  for (const auto name : entities) {
+    const Entity* entity = model.entity(name);
+    if (entity && entity->compensation) ids.push_back(*entity->compensation);
+  }
+  return ids;
+}
+
 std::vector<ClaimKey> keys_wanted_by(const std::vector<std::string_view>& entities,
                                      const Model& model) {
   std::vector<ClaimKey> keys;

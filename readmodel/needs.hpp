@@ -20,6 +20,10 @@ struct Needs {
 };
 [[nodiscard]] Needs needs_of(const std::vector<Event>& events, const Model& model);
 
+// The open compensations of these entities.
+[[nodiscard]] std::vector<CompensationId> compensations_of(
+    const std::vector<std::string_view>& entities, const Model& model);
+
 // The keys that these entities want, as far as they are in `model`.
 [[nodiscard]] std::vector<ClaimKey> keys_wanted_by(const std::vector<std::string_view>& entities,
                                                    const Model& model);

@@ -7,7 +7,7 @@
 namespace uniqd {
 namespace {
 
-constexpr std::size_t send_from_bytes = std::size_t{1} << 18;
+constexpr std::size_t send_from_bytes = std::size_t{1} << 17;
 // PostgreSQL manual, COPY, "Binary Format": the signature, no flags, no extension.
 constexpr std::string_view header{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
 
@@ -26,8 +26,7 @@ PgCopy::PgCopy(const PgTarget& target, const std::string& columns, std::int16_t 
   begin(columns);
 }
 
-PgCopy::PgCopy(PgSession& session, const std::string& columns, std::int16_t column_count)
-    : connection_(session.raw()), column_count_(column_count) {
+PgCopy::PgCopy(PgSession& session, const std::string& columns) : connection_(session.raw()) {
   session.flush();
   begin(columns);
 }
@@ -42,22 +41,29 @@ void PgCopy::begin(const std::string& columns) {
 }
 
 PgFields& PgCopy::add_row() {
-  if (rows_.bytes().size() >= send_from_bytes) send();
+  if (rows_.bytes().size() >= send_from_bytes) send_rows();
   rows_.append_int2(column_count_);
   return rows_;
 }
 
-void PgCopy::send() {
-  const std::string& bytes = rows_.bytes();
-  if (PQputCopyData(connection_, bytes.data(), static_cast<int>(bytes.size())) != 1) {
-    fail(nullptr);
-  }
+void PgCopy::send_rows() {
+  send(rows_);
   rows_.clear();
+}
+
+// In parts, so that the server has begun with the first before the last is there.
+void PgCopy::send(const PgFields& rows) {
+  std::string_view left = rows.bytes();
+  while (!left.empty()) {
+    const std::string_view part = left.substr(0, send_from_bytes);
+    if (PQputCopyData(connection_, part.data(), static_cast<int>(part.size())) != 1) fail(nullptr);
+    left.remove_prefix(part.size());
+  }
 }
 
 void PgCopy::finish() {
   rows_.append_int2(-1);
-  send();
+  send_rows();
   if (PQputCopyEnd(connection_, nullptr) != 1) fail(nullptr);
   const PgResult result(PQgetResult(connection_));
   if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) fail(result.get());

@@ -19,10 +19,13 @@ class PgCopy {
   PgCopy(const PgTarget& target, const std::string& columns, std::int16_t column_count);
   // In the session's transaction; until it has finished, nothing else may be run there. Where it
   // throws or is given up, the session is of no more use.
-  PgCopy(PgSession& session, const std::string& columns, std::int16_t column_count);
+  PgCopy(PgSession& session, const std::string& columns);
 
   // Begins a row, whose fields are then to be added, as many as there are columns.
+  // REQUIRES: `column_count` was given.
   PgFields& add_row();
+  // Whole rows, each of which begins with the number of its columns.
+  void send(const PgFields& rows);
   // Nothing of it is there if it throws.
   void finish();
 
@@ -31,12 +34,12 @@ class PgCopy {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
   void begin(const std::string& columns);
-  void send();
+  void send_rows();
   [[noreturn]] void fail(const PGresult* result) const;
 
   std::unique_ptr<PGconn, Close> own_;
   PGconn* connection_;
-  std::int16_t column_count_;
+  std::int16_t column_count_ = 0;
   PgFields rows_;
 };
 

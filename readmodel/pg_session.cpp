@@ -135,9 +135,11 @@ void PgSession::rethrow_as_store_failure() {
 void PgSession::begin() { transaction_ = Transaction::to_begin; }
 
 void PgSession::commit_transaction() {
-  if (std::exchange(transaction_, Transaction::none) != Transaction::open) return;
-  send_text("COMMIT");
-  if (hand_out() != "COMMIT") throw StoreFailure("40000", "the transaction was rolled back");
+  if (transaction_ == Transaction::open) {
+    send_text("COMMIT");
+    if (hand_out() != "COMMIT") throw StoreFailure("40000", "the transaction was rolled back");
+  }
+  transaction_ = Transaction::none;
 }
 
 void PgSession::roll_back() noexcept {
@@ -176,7 +178,7 @@ void PgSession::send_text(const char* sql) {
   sent_.emplace_back();
 }
 
-void PgSession::send(const PgStatement& statement, const std::vector<Posted>& arguments,
+void PgSession::send(const PgStatement& statement, const std::vector<PgArgument>& arguments,
                      const Take& take) {
   if (transaction_ == Transaction::none && !take) {
     throw std::logic_error("nothing is posted outside of a transaction");
@@ -194,7 +196,7 @@ void PgSession::send(const PgStatement& statement, const std::vector<Posted>& ar
   std::vector<const char*> values;
   std::vector<int> lengths;
   std::vector<int> formats;
-  for (const Posted& argument : arguments) {
+  for (const PgArgument& argument : arguments) {
     values.push_back(argument.bytes.data());
     lengths.push_back(static_cast<int>(argument.bytes.size()));
     formats.push_back(argument.is_binary ? 1 : 0);

@@ -31,6 +31,15 @@ struct PgStatement {
   const char* sql;
 };
 
+// A parameter's value as the server takes it.
+struct PgArgument {
+  explicit PgArgument(const PgArray& array) : bytes(array.encode()), is_binary(true) {}
+  template <class Argument>
+  explicit PgArgument(const Argument& argument) : bytes(pqxx::to_string(argument)) {}
+  std::string bytes;
+  bool is_binary = false;
+};
+
 // An answer's rows; of each, columns as text, empty for null. Good as long as the answer.
 class PgRows {
  public:
@@ -115,13 +124,16 @@ class PgSession {
   // REQUIRES: a transaction is open.
   template <class... Arguments>
   void post(const PgStatement& statement, const Arguments&... arguments) {
-    send(statement, {posted(arguments)...}, {});
+    send(statement, {PgArgument(arguments)...}, {});
+  }
+  void post_encoded(const PgStatement& statement, const std::vector<PgArgument>& arguments) {
+    send(statement, arguments, {});
   }
   // As post(), for what has an answer, which is handed to `take` once it is waited for.
   using Take = std::function<void(const PgRows&)>;
   template <class... Arguments>
   void ask(const Take& take, const PgStatement& statement, const Arguments&... arguments) {
-    send(statement, {posted(arguments)...}, take);
+    send(statement, {PgArgument(arguments)...}, take);
   }
   // Has the server begin with what was posted, if anything, rather than when it is waited for.
   void push();
@@ -148,16 +160,8 @@ class PgSession {
   }
 #endif
 
-  struct Posted {
-    std::string bytes;
-    bool is_binary = false;
-  };
-  static Posted posted(const PgArray& array) { return {array.encode(), true}; }
-  template <class Argument>
-  static Posted posted(const Argument& argument) {
-    return {pqxx::to_string(argument), false};
-  }
-  void send(const PgStatement& statement, const std::vector<Posted>& arguments, const Take& take);
+  void send(const PgStatement& statement, const std::vector<PgArgument>& arguments,
+            const Take& take);
   void send_text(const char* sql);
   void begin_pipeline();
   struct PipelineEnd {

@@ -8,7 +8,7 @@
 namespace uniqd::bench {
 
 // As many records as the daemon takes in one batch (poll_limits in daemon/run_daemon.cpp).
-inline constexpr std::size_t batch_events = 5000;
+inline constexpr std::size_t batch_events = 20'000;
 
 struct Sizes {
   std::size_t runs = 3;

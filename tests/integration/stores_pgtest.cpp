@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "commands/compensation_queries.hpp"
+#include "daemon/intake.hpp"
 #include "daemon/postgres_ledger.hpp"
 #include "daemon/process_batch.hpp"
 #include "readmodel/claim_store.hpp"
@@ -146,40 +148,55 @@ class Twins {
   }
 
   void apply_batch() {
-    const std::vector<Event>& events = batches_[current_];
-    current_ = 1 - current_;
-    const std::vector<Event>& next = batches_[current_] = some_events();
-    std::vector<BadEvent> bad;
-    if (below(4) == 0) bad.push_back({Partition{0}, Offset{offset_++}, "a reason", "raw \xff\x01"});
-
+    if (below(4) == 0) dismiss_one();
     // Two who write by turns, now and then on connections of their own, mostly without a look at
-    // the position: one that knows what there is must notice the other.
+    // the position: one that knows what there is, or has looked ahead, must notice the other.
     Writing& writing = writings_[below(4) == 0 ? 1 : 0];
     if (!writing.ledger || below(20) == 0) {
       writing.ledger =
           std::make_unique<PostgresLedger>(schema_.target, topic, constraints_, false, no_probe());
       writing.ledger->set_learn_policy({1, 2});
       writing.position = writing.ledger->positions({writing.partition})[0].next_offset;
+      writing.ahead.reset();
     }
+    const bool looked_ahead = writing.ahead.has_value();
+    if (!looked_ahead) writing.ahead.emplace(constraints_).events = some_events();
+    Ahead batch = std::move(*writing.ahead);
+    writing.ahead.reset();
+    auto& [loaded, counts, outcome] = batch.judged;
+
     PostgresLedger& ledger = *writing.ledger;
-    Loaded on_postgres(constraints_);
+    const Offset next_position{offset_};
     REQUIRE(ledger.begin({{writing.partition, writing.position,
-                           writing.position.value_or(Offset{0}), Offset{offset_}}},
-                         events, on_postgres));
-    const Outcome outcome =
-        fold(events, bad, on_postgres, [&](Loaded& loaded) { ledger.load_missing(loaded); });
+                           writing.position.value_or(Offset{0}), next_position}},
+                         batch.events, loaded));
+    if (looked_ahead) ++(loaded.is_ahead ? ahead_in_time_ : ahead_in_vain_);
+    if (!loaded.is_ahead) {
+      outcome = fold(batch.events, loaded, [&](Loaded& partial) { ledger.load_missing(partial); });
+    }
+    if (below(4) == 0) {
+      outcome.bad_events.push_back({Partition{0}, Offset{offset_++}, "a reason", "raw \xff\x01"});
+    }
     std::thread looking;
     if (below(3) > 0) {
-      looking = std::thread([&next, look = ledger.look_ahead(outcome)] { look(next); });
+      looking = std::thread([this, &next = writing.ahead.emplace(constraints_),
+                             events = some_events(), look = *ledger.look_ahead(loaded, outcome)] {
+        next.events = events;
+        look.load(next.events, next.judged.loaded);
+        next.judged.outcome = fold(next.events, next.judged.loaded, look.load_missing);
+        look.prepare(next.judged.outcome);
+      });
     }
     ledger.commit_transaction(outcome);
     if (looking.joinable()) looking.join();
-    writing.position = Offset{offset_};
+    writing.position = next_position;
 
     Loaded in_memory(constraints_);
-    memory_.load(events, in_memory);
-    memory_.apply(
-        fold(events, bad, in_memory, [&](Loaded& loaded) { memory_.load_missing(loaded); }));
+    memory_.load(batch.events, in_memory);
+    Outcome remembered =
+        fold(batch.events, in_memory, [&](Loaded& partial) { memory_.load_missing(partial); });
+    remembered.bad_events = outcome.bad_events;
+    memory_.apply(remembered);
     for (const auto& [id, known] : memory_.compensations) states_.emplace(to_text(known.state));
   }
 
@@ -210,6 +227,9 @@ class Twins {
 
   // Of all compensations, at some time.
   [[nodiscard]] const std::set<std::string>& states() const { return states_; }
+  // How often what was looked up ahead still held, and how often it did not.
+  [[nodiscard]] int ahead_in_time() const { return ahead_in_time_; }
+  [[nodiscard]] int ahead_in_vain() const { return ahead_in_vain_; }
 
  private:
   int below(int bound) { return static_cast<int>(random_() % static_cast<unsigned>(bound)); }
@@ -236,11 +256,21 @@ class Twins {
     return maker_.make(type, user, fields, "e" + std::to_string(id), offset);
   }
 
-  Outcome fold(const std::vector<Event>& events, const std::vector<BadEvent>& bad, Loaded& loaded,
-               const std::function<void(Loaded&)>& load_missing) {
+  Outcome fold(const std::vector<Event>& events, Loaded& loaded,
+               const std::function<void(Loaded&)>& load_missing) const {
     EventCounts counts;
     process_batch(events, policy_, 1'700'000'000'123, load_missing, loaded, counts);
-    return {loaded.model.changes(), loaded.compensations.changes(), bad};
+    return {loaded.model.changes(), loaded.compensations.changes(), {}};
+  }
+
+  // A person, at any time.
+  void dismiss_one() {
+    for (const CompensationId id : memory_.decided) {
+      if (below(3) > 0 || !memory_.intervene(id, Intervention::dismiss)) continue;
+      PgSession session(schema_.target);
+      CHECK(intervene(session, schema_.target.schema, id, Intervention::dismiss).is_done);
+      return;
+    }
   }
 
   static Lines stored(PgSession& session, const std::string& query) {
@@ -340,16 +370,22 @@ class Twins {
   EventMaker maker_;
   std::mt19937 random_;
   MemoryStore memory_;
+  struct Ahead {
+    explicit Ahead(const ConstraintSet& constraints) : judged(constraints) {}
+    std::vector<Event> events;
+    Judged judged;
+  };
   struct Writing {
     Partition partition;
     std::unique_ptr<PostgresLedger> ledger{};
     std::optional<Offset> position{};
+    std::optional<Ahead> ahead{};
   };
   std::array<Writing, 2> writings_{Writing{Partition{0}}, Writing{Partition{1}}};
   std::set<std::string> states_;
+  int ahead_in_time_ = 0;
+  int ahead_in_vain_ = 0;
   std::int64_t offset_ = 0;
-  std::array<std::vector<Event>, 2> batches_{some_events(), {}};
-  std::size_t current_ = 0;
 };
 
 TEST_CASE("whatever random batches change is there again when the next ones load it") {
@@ -360,7 +396,9 @@ TEST_CASE("whatever random batches change is there again when the next ones load
     twins.compare();
   }
   CHECK(fmt::format("{}", fmt::join(twins.states(), " ")) ==
-        "confirmed detected open pending resolved");
+        "confirmed detected dismissed open pending resolved");
+  CHECK(twins.ahead_in_time() > 50);
+  CHECK(twins.ahead_in_vain() > 20);
 }
 
 TEST_CASE("a row that another writer added first is 23505, and nothing is half done") {
@@ -377,15 +415,18 @@ TEST_CASE("a row that another writer added first is 23505, and nothing is half d
   entity.owned.resize(1);
   changes.entities_added.emplace_back("u1", entity);
   changes.claim_count_deltas.resize(1);
-  session.begin();
-  save_model(session, changes, constraints, false);
-  session.commit_transaction();
+  const auto save = [&] {
+    PgWrites writes;
+    save_model(writes, changes, constraints, false);
+    session.begin();
+    writes.send(session);
+    session.commit_transaction();
+  };
+  save();
   changes.entities_added.emplace_back("u0", entity);
-  session.begin();
   std::string sqlstate;
   try {
-    save_model(session, changes, constraints, false);
-    session.flush();
+    save();
   } catch (const StoreFailure& failure) {
     sqlstate = failure.sqlstate();
   }

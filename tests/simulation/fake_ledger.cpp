@@ -39,7 +39,6 @@ void FakeLedger::wait_for_lock() {
 std::vector<Position> FakeLedger::positions(const std::vector<Partition>& partitions) {
   require(!open_, "the positions are read outside a batch's transaction");
   talk(Fault::positions_failed, 8);
-  ahead_.reset();
   database_.settle();
   generation_ = database_.state().generation;
   std::vector<Position> positions;
@@ -58,6 +57,7 @@ bool FakeLedger::begin(const std::vector<Advance>& advances, const std::vector<E
                        Loaded& loaded) {
   require(!open_, "a batch begins after the one before has ended");
   require(!advances.empty(), "a batch moves a position");
+  prepared_ = std::exchange(prepared_ahead_, std::nullopt);
   talk(Fault::begin_failed, 20);
   wait_for_lock();
   database_.settle();
@@ -76,32 +76,52 @@ bool FakeLedger::begin(const std::vector<Advance>& advances, const std::vector<E
   }
   open_ = {advances, polled_(advances), {}, generation_, this};
   talk(Fault::load_failed, 20);
-  if (!begin_from_ahead(events, loaded)) database_.state().store.load(events, loaded);
+  const MemoryStore& store = database_.state().store;
+  if (loaded.is_ahead && !still_holds(loaded)) loaded = Loaded(constraints_);
+  if (loaded.is_ahead) faults_.count(Fault::looked_ahead);
+  if (!loaded.is_ahead) {
+    prepared_.reset();
+    store.load(events, loaded);
+  }
+  loaded.safety = store.safety;
   return true;
 }
 
-// Nobody else has written since.
-bool FakeLedger::begin_from_ahead(const std::vector<Event>& events, Loaded& loaded) {
-  auto ahead = std::exchange(ahead_, std::nullopt);
-  if (!ahead || ahead->events != &events) return false;
+// Nobody else has written since, nor changed a compensation.
+bool FakeLedger::still_holds(const Loaded& loaded) {
   if (database_.state().last_writer != this) {
     faults_.count(Fault::look_ahead_overtaken);
     return false;
   }
-  faults_.count(Fault::looked_ahead);
-  loaded.model = std::move(ahead->model);
-  database_.state().store.load_around(events, loaded);
-  return true;
+  const auto ids = loaded.compensations.loaded();
+  const bool is_unchanged = std::ranges::all_of(ids, [&](CompensationId id) {
+    return loaded.compensations.was_loaded(database_.state().store.without_violations(id));
+  });
+  if (!is_unchanged) faults_.count(Fault::look_ahead_outdated);
+  return is_unchanged;
 }
 
-// The store is as it was before the batch at hand.
-Ledger::LookAhead FakeLedger::look_ahead(const Outcome& pending) {
+// Each answer is of before the commit, or of after it.
+const MemoryStore& FakeLedger::store_ahead() {
+  return dice_.once_in(2) ? ahead_->before : ahead_->after;
+}
+
+std::optional<Ledger::LookAhead> FakeLedger::look_ahead(const Loaded& before,
+                                                        const Outcome& outcome) {
   require(open_.has_value(), "what comes next is looked up beside the batch at hand");
-  require(!ahead_, "one batch is looked up ahead");
-  return [this, &pending](const std::vector<Event>& events) {
-    if (faults_.strikes(Fault::look_ahead_failed, 20)) return;
-    ahead_ = {&events, database_.state().store.look_up(events, pending.model, constraints_)};
+  const MemoryStore& store = database_.state().store;
+  ahead_.emplace(Stores{store, store});
+  ahead_->after.apply(outcome);
+  const auto load = [this, &before](const std::vector<Event>& events, Loaded& loaded) {
+    if (faults_.strikes(Fault::look_ahead_failed, 20)) throw StoreFailure("", "it failed ahead");
+    store_ahead().load(events, loaded, &before);
+    loaded.is_ahead = true;
   };
+  const auto load_missing = [this, &before](Loaded& loaded) {
+    store_ahead().load_missing(loaded, &before);
+  };
+  const auto prepare = [this](const Outcome& next) { prepared_ahead_ = next; };
+  return LookAhead{load, load_missing, prepare};
 }
 
 void FakeLedger::load_missing(Loaded& loaded) {
@@ -115,6 +135,10 @@ void FakeLedger::commit_transaction(const Outcome& outcome) {
   require(open_.has_value(), "a commit belongs to a begin");
   talk(Fault::commit_failed, 20);
   open_->outcome = outcome;
+  if (prepared_) {
+    open_->outcome.model = prepared_->model;
+    open_->outcome.compensations = prepared_->compensations;
+  }
   Database::Batch batch = *std::exchange(open_, std::nullopt);
   if (faults_.strikes(Fault::commit_in_doubt_then_done, 25)) {
     database_.leave_in_doubt(std::move(batch), true);

@@ -26,7 +26,8 @@ class FakeLedger : public Ledger {
   [[nodiscard]] bool begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
                            Loaded& loaded) override;
   void load_missing(Loaded& loaded) override;
-  [[nodiscard]] LookAhead look_ahead(const Outcome& pending) override;
+  [[nodiscard]] std::optional<LookAhead> look_ahead(const Loaded& before,
+                                                    const Outcome& outcome) override;
   void commit_transaction(const Outcome& outcome) override;
   void abandon() noexcept override { open_.reset(); }
 
@@ -35,7 +36,8 @@ class FakeLedger : public Ledger {
 
  private:
   void talk(Fault fault, std::size_t chances);
-  bool begin_from_ahead(const std::vector<Event>& events, Loaded& loaded);
+  bool still_holds(const Loaded& loaded);
+  const MemoryStore& store_ahead();
   // Of the batches: a rebuild may have it.
   void wait_for_lock();
 
@@ -44,13 +46,15 @@ class FakeLedger : public Ledger {
   Dice& dice_;
   FaultPlan& faults_;
   std::function<PolledPlaces(const std::vector<Advance>&)> polled_;
-  struct LookedUp {
-    const std::vector<Event>* events;
-    Model model;
+  struct Stores {  // around a commit
+    MemoryStore before;
+    MemoryStore after;
   };
 
   std::optional<Database::Batch> open_;
-  std::optional<LookedUp> ahead_;
+  std::optional<Stores> ahead_;
+  std::optional<Outcome> prepared_ahead_;
+  std::optional<Outcome> prepared_;  // for the batch at hand
   bool is_dropped_ = false;
   int generation_ = 0;  // as it was when the positions were read
 };

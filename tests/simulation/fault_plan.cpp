@@ -56,6 +56,7 @@ constexpr std::array<std::string_view, fault_count> names{
     "generation_fenced",
     "looked_ahead",
     "look_ahead_overtaken",
+    "look_ahead_outdated",
     "look_ahead_failed",
     "batch_waits_for_rebuild",
     "database_lost",

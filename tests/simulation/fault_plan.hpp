@@ -69,6 +69,7 @@ enum class Fault : std::uint8_t {
   generation_fenced,
   looked_ahead,
   look_ahead_overtaken,
+  look_ahead_outdated,
   look_ahead_failed,
   batch_waits_for_rebuild,
   database_lost,

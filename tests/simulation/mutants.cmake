@@ -134,20 +134,34 @@ add_mutant(anchor_is_the_first_record FILE daemon/intake.cpp
 add_mutant(no_anchor FILE daemon/intake.cpp
   FROM [[reach.anchor = Anchor{record.offset, record_digest(record)};]]
   TO [[]])
-add_mutant(looked_up_entity_stays_as_it_was FILE readmodel/claims.cpp
-  FROM [[if (entities_.contains(name)) load_entity(name, entity);]]
-  TO [[if (entities_.contains(name) && !this->entity(name)) load_entity(name, entity);]])
-add_mutant(looked_up_entity_stays FILE readmodel/claims.cpp
-  FROM [[if (found == entities_.end()) continue;
-    found->second.reset();]]
-  TO [[continue;]])
-add_mutant(looked_up_claim_stays_free FILE readmodel/claims.cpp
-  FROM [[if (claims_.contains(claim.key)) load_claim(claim);]]
+add_mutant(entity_ahead_is_as_it_was FILE readmodel/claims.cpp
+  FROM [[const auto found = before.entities_.find(name);
+  if (found == before.entities_.end()) return false;]]
+  TO [[const auto found = before.entities_.find(name);
+  if (true) return false;]])
+add_mutant(claim_ahead_is_as_it_was FILE readmodel/claims.cpp
+  FROM [[const auto found = before.claims_.find(key);
+  if (found == before.claims_.end()) return false;]]
+  TO [[const auto found = before.claims_.find(key);
+  if (true) return false;]])
+add_mutant(contenders_ahead_are_as_they_were FILE readmodel/claims.cpp
+  FROM [[found->stored.push_back({name, std::nullopt});]]
   TO [[]])
-add_mutant(looked_up_claim_stays FILE readmodel/claims.cpp
-  FROM [[if (found == claims_.end()) continue;
-    found->second = {};]]
-  TO [[continue;]])
+add_mutant(withdrawn_contender_is_still_there_ahead FILE readmodel/claims.cpp
+  FROM [[std::erase_if(found->stored, [&](const auto& one) { return one.entity == mover.second; });]]
+  TO [[]])
+add_mutant(violating_event_ahead_is_forgotten FILE tests/support/memory_store.cpp
+  FROM [[if (was_just_found || causes.contains(event.cause))]]
+  TO [[if (causes.contains(event.cause))]])
+add_mutant(judged_ahead_though_overtaken FILE tests/simulation/fake_ledger.cpp
+  FROM [[if (database_.state().last_writer != this) {]]
+  TO [[if (false) {]])
+add_mutant(judged_ahead_though_outdated FILE tests/simulation/fake_ledger.cpp
+  FROM [[return is_unchanged;]]
+  TO [[return true;]])
+add_mutant(judged_again_and_written_as_before FILE tests/simulation/fake_ledger.cpp
+  FROM [[prepared_.reset();]]
+  TO [[]])
 add_mutant(ahead_is_applied_after_trouble FILE daemon/loop.cpp
   FROM [[if (const auto assigned = intake_.drop_ahead()) on_assigned(*assigned);]]
   TO [[]])
@@ -182,7 +196,7 @@ add_mutant(never_pauses FILE commands/breaker.cpp
   FROM [[if (!change.window.exceeds(max_violation_share)) continue;]]
   TO [[continue;]])
 add_mutant(pauses_are_not_kept FILE daemon/loop.cpp
-  FROM [[outcome->safety = judge_safety(]]
+  FROM [[outcome.safety = judge_safety(]]
   TO [[(void)judge_safety(]])
 
 # The way of a command.

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "readmodel/needs.hpp"
-
 namespace uniqd {
 namespace {
 
@@ -14,69 +12,54 @@ void require(bool holds, const std::string& promise) {
 
 }  // namespace
 
-void MemoryStore::load_entity(const std::string& name, Model& model) const {
-  model.load_no_entity(name);
-  const auto found = entities.find(name);
-  if (found != entities.end()) model.load_entity(name, found->second);
-}
-
-void MemoryStore::load_claim(ClaimKey key, Model& model) const {
-  const auto found = claims.find(key);
-  if (found == claims.end()) {
-    model.load_no_claim(key);
-  } else {
-    model.load_claim(found->second);
+void MemoryStore::load_entity(const std::string& name, Loaded& loaded, const Loaded* before) const {
+  loaded.model.load_no_entity(name);
+  if (!before || !loaded.model.load_entity_from(before->model, name)) {
+    const auto found = entities.find(name);
+    if (found != entities.end()) loaded.model.load_entity(name, found->second);
   }
-}
-
-void MemoryStore::load_compensation(const std::string& name, Loaded& loaded) const {
   const Entity* entity = loaded.model.entity(name);
   if (!entity || !entity->compensation) return;
-  Compensation open = compensations.at(*entity->compensation);
-  open.violations.clear();
-  loaded.compensations.load(std::move(open));
+  const CompensationId id = *entity->compensation;
+  if (before && loaded.compensations.load_from(before->compensations, id)) return;
+  loaded.compensations.load(without_violations(id));
 }
 
-void MemoryStore::load(const std::vector<Event>& events, Loaded& loaded) const {
+void MemoryStore::load_claim(ClaimKey key, Loaded& loaded, const Loaded* before) const {
+  loaded.model.load_no_claim(key);
+  if (before && loaded.model.load_claim_from(before->model, key)) return;
+  const auto found = claims.find(key);
+  if (found != claims.end()) loaded.model.load_claim(found->second);
+}
+
+Compensation MemoryStore::without_violations(CompensationId id) const {
+  Compensation stored = compensations.at(id);
+  stored.violations.clear();
+  return stored;
+}
+
+void MemoryStore::load(const std::vector<Event>& events, Loaded& loaded,
+                       const Loaded* before) const {
   loaded.model.set_partial();
-  for (const Event& event : events) load_entity(event.entity, loaded.model);
-  load_around(events, loaded);
-}
-
-Model MemoryStore::look_up(const std::vector<Event>& events, const ModelChanges& pending,
-                           const ConstraintSet& constraints) const {
-  Model model(constraints);
-  model.set_partial();
-  for (const Event& event : events) load_entity(event.entity, model);
-  model.catch_up(pending);
-  for (const auto& keys : {keys_carried_by(events), needs_of(events, model).claims}) {
-    for (const ClaimKey key : keys) {
-      if (!model.has_loaded_claim(key)) load_claim(key, model);
-    }
-  }
-  model.catch_up(pending);
-  return model;
-}
-
-void MemoryStore::load_around(const std::vector<Event>& events, Loaded& loaded) const {
   loaded.safety = safety;
   for (const Event& event : events) {
-    if (causes.contains(event.cause)) loaded.model.load_cause(event.cause);
-    load_compensation(event.entity, loaded);
+    load_entity(event.entity, loaded, before);
+    const bool was_just_found = before && before->model.was_found_violating(event.cause);
+    if (was_just_found || causes.contains(event.cause)) loaded.model.load_cause(event.cause);
   }
 }
 
-void MemoryStore::load_missing(Loaded& loaded) const {
+void MemoryStore::load_missing(Loaded& loaded, const Loaded* before) const {
   const Missing missing = loaded.model.missing();
-  for (const std::string& name : missing.entities) load_entity(name, loaded.model);
-  for (const ClaimKey& key : missing.claims) load_claim(key, loaded.model);
+  loaded.reset();
+  for (const ClaimKey& key : missing.claims) load_claim(key, loaded, before);
   for (const ClaimKey& key : missing.contended) {
     const auto found = contenders.find(key);
     loaded.model.load_contenders(
         key, found == contenders.end() ? std::vector<Contender>{} : found->second);
   }
-  loaded.reset();
-  for (const std::string& name : missing.entities) load_compensation(name, loaded);
+  if (before) loaded.model.catch_up_contenders(before->model);
+  for (const std::string& name : missing.entities) load_entity(name, loaded, before);
 }
 
 void MemoryStore::apply(const Outcome& outcome) {

@@ -15,16 +15,10 @@ namespace uniqd {
 class MemoryStore {
  public:
   // Loads the entities of `events` into `loaded`, which is empty, and which of the events were
-  // found in violation; all else is left for load_missing().
-  void load(const std::vector<Event>& events, Loaded& loaded) const;
-  // The two halves of it. The first also loads the claims to what the events want, all as it will
-  // be when `pending` has been applied; the second loads what is about the entities in `loaded`.
-  [[nodiscard]] Model look_up(const std::vector<Event>& events, const ModelChanges& pending,
-                              const ConstraintSet& constraints) const;
-  void load_around(const std::vector<Event>& events, Loaded& loaded) const;
-
-  // Loads what the fold asked for in vain, and resets `loaded`.
-  void load_missing(Loaded& loaded) const;
+  // found in violation; all else is left for load_missing(). What the batch `before` knows counts.
+  void load(const std::vector<Event>& events, Loaded& loaded, const Loaded* before = nullptr) const;
+  // Resets `loaded`, and loads what the fold asked for in vain.
+  void load_missing(Loaded& loaded, const Loaded* before = nullptr) const;
 
   // Writes an outcome as a database with its constraints would: what is added must be new, what is
   // changed or removed must be there. Throws std::logic_error for a broken promise.
@@ -38,6 +32,8 @@ class MemoryStore {
   void mark_sent(const std::vector<CompensationId>& ids, std::int64_t now_ms);
   // Sent becomes overdue.
   void mark_overdue(const std::vector<CompensationId>& ids);
+  // As a ledger loads it. REQUIRES: it is there.
+  [[nodiscard]] Compensation without_violations(CompensationId id) const;
   // What a person does; false, and nothing is changed, where the compensation's state forbids it.
   bool intervene(CompensationId id, Intervention intervention);
 
@@ -60,9 +56,8 @@ class MemoryStore {
  private:
   // Since a person last said so, or since the decision.
   [[nodiscard]] std::int32_t attempts_since(const Compensation& known) const;
-  void load_entity(const std::string& name, Model& model) const;
-  void load_claim(ClaimKey key, Model& model) const;
-  void load_compensation(const std::string& name, Loaded& loaded) const;
+  void load_entity(const std::string& name, Loaded& loaded, const Loaded* before) const;
+  void load_claim(ClaimKey key, Loaded& loaded, const Loaded* before) const;
   void apply_contenders(const ModelChanges& changes);
   void apply_model(const ModelChanges& changes);
   void apply_claims(const ModelChanges& changes);
