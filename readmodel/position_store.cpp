@@ -17,29 +17,30 @@ constexpr PgStatement select_positions{
     "select_positions",
     "SELECT partition, next_offset, generation, anchor_offset, anchor, sequence FROM positions"
     " WHERE topic = $1 AND partition = ANY($2::int4[]) ORDER BY partition FOR UPDATE"};
-// The batch's partitions come in the order of their numbers; the last line of the history grows
-// where that order goes on with its partition.
-constexpr PgStatement move_positions{
-    "move_positions",
-    "WITH moved AS (UPDATE positions p SET next_offset = i.next, applied_at = now(),"
-    " first_offset = coalesce(p.first_offset, i.first),"
-    " anchor_offset = coalesce(i.anchor_offset, p.anchor_offset),"
-    " anchor = coalesce(i.anchor, p.anchor), sequence = coalesce(i.sequence, p.sequence)"
-    " FROM unnest($2::int4[], $3::int8[], $4::int8[], $5::int8[], $7::int8[], $8::bytea[],"
-    " $9::int8[]) i (partition, expected, first, next, anchor_offset, anchor, sequence)"
-    " WHERE p.topic = $1 AND p.partition = i.partition AND p.next_offset = i.expected"
-    " AND p.generation = $6::int RETURNING p.partition, p.next_offset),"
-    " last AS (SELECT ordinal, partition FROM history WHERE ordinal ="
-    " (SELECT max(ordinal) FROM history) AND what = 'applied' AND topic = $1),"
-    " grown AS (UPDATE history h SET next_offset = m.next_offset FROM moved m, last l"
-    " WHERE h.ordinal = l.ordinal AND m.partition = l.partition"
-    " AND l.partition = (SELECT min(partition) FROM moved) RETURNING h.partition),"
-    " added AS (INSERT INTO history (topic, what, partition, next_offset)"
-    " SELECT $1, 'applied', partition, next_offset FROM moved"
-    " WHERE partition NOT IN (SELECT partition FROM grown) ORDER BY partition),"
-    " before AS (SELECT writer FROM last_writer),"
-    " wrote AS (UPDATE last_writer SET writer = $10::int8)"
-    " SELECT count(*), (SELECT writer FROM before) FROM moved"};
+// Of what may be missing, an empty text stands for null.
+constexpr PgStatement move_position{
+    "move_position",
+    "UPDATE positions SET next_offset = $5::int8, applied_at = now(),"
+    " first_offset = coalesce(first_offset, $4::int8),"
+    " anchor_offset = coalesce(nullif($6, '')::int8, anchor_offset),"
+    " anchor = coalesce(nullif($7, '')::bytea, anchor),"
+    " sequence = coalesce(nullif($8, '')::int8, sequence)"
+    " WHERE topic = $1 AND partition = $2::int4 AND next_offset = $3::int8"
+    " AND generation = $9::int RETURNING partition"};
+// The last line of the history grows where the order goes on with its partition.
+constexpr PgStatement grow_history{
+    "grow_history",
+    "WITH grown AS (UPDATE history SET next_offset = $3::int8 WHERE ordinal ="
+    " (SELECT max(ordinal) FROM history) AND what = 'applied' AND topic = $1"
+    " AND partition = $2::int4 RETURNING ordinal)"
+    " INSERT INTO history (topic, what, partition, next_offset)"
+    " SELECT $1, 'applied', $2::int4, $3::int8 WHERE NOT EXISTS (SELECT FROM grown)"};
+constexpr PgStatement add_to_history{"add_to_history",
+                                     "INSERT INTO history (topic, what, partition, next_offset)"
+                                     " VALUES ($1, 'applied', $2::int4, $3::int8)"};
+constexpr PgStatement select_writer{"select_writer", "SELECT writer FROM last_writer"};
+constexpr PgStatement write_writer{
+    "write_writer", "UPDATE last_writer SET writer = $1::int8 WHERE writer <> $1::int8"};
 
 }  // namespace
 
@@ -85,38 +86,34 @@ std::optional<Writer> advance_positions(PgSession& session, const std::string& t
 void ask_to_advance(PgSession& session, const std::string& topic,
                     const std::vector<Advance>& advances, int generation, Writer writer,
                     std::optional<Writer>& before) {
-  PgArray partitions = PgArray::of_int4();
-  PgArray expected = PgArray::of_int8();
-  PgArray first = PgArray::of_int8();
-  PgArray next = PgArray::of_int8();
-  PgArray anchor_offsets = PgArray::of_int8();
-  PgArray anchors = PgArray::of_bytea();
-  PgArray sequences = PgArray::of_int8();
-  for (const Advance& advance : advances) {
-    partitions.add_int4(to_number(advance.partition));
-    expected.add_int8(advance.expected ? advance.expected->value : never_read);
-    first.add_int8(advance.first.value);
-    next.add_int8(advance.next.value);
-    if (advance.anchor) {
-      anchor_offsets.add_int8(advance.anchor->offset.value);
-      const auto& bytes = advance.anchor->digest.bytes;
-      anchors.add_bytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    } else {
-      anchor_offsets.add_null();
-      anchors.add_null();
-    }
-    if (advance.sequence) {
-      sequences.add_int8(*advance.sequence);
-    } else {
-      sequences.add_null();
-    }
-  }
-  const auto take = [&before, expected_count = advances.size()](const PgRows& rows) {
-    const bool have_all_moved = std::stoul(std::string(rows.text(0, 0))) == expected_count;
-    if (have_all_moved) before = Writer{std::stoll(std::string(rows.text(0, 1)))};
+  before = writer;
+  const auto take_moved = [&before](const PgRows& rows) {
+    if (rows.size() == 0) before.reset();
   };
-  session.ask(take, move_positions, topic, partitions, expected, first, next, generation,
-              anchor_offsets, anchors, sequences, static_cast<std::int64_t>(writer));
+  const auto take_writer = [&before](const PgRows& rows) {
+    if (before) before = Writer{std::stoll(std::string(rows.text(0, 0)))};
+  };
+  const auto text = [](const std::optional<std::int64_t>& number) {
+    return number ? std::to_string(*number) : "";
+  };
+  for (const Advance& advance : advances) {
+    std::optional<std::int64_t> anchor_offset;
+    std::string digest;
+    if (advance.anchor) {
+      const auto& bytes = advance.anchor->digest.bytes;
+      anchor_offset = advance.anchor->offset.value;
+      digest = "\\x" + to_hex(bytes.data(), bytes.size());
+    }
+    const int partition = to_number(advance.partition);
+    session.ask(take_moved, move_position, topic, partition,
+                advance.expected ? advance.expected->value : never_read, advance.first.value,
+                advance.next.value, text(anchor_offset), digest, text(advance.sequence),
+                generation);
+    session.post(&advance == &advances.front() ? grow_history : add_to_history, topic, partition,
+                 advance.next.value);
+  }
+  session.ask(take_writer, select_writer);
+  session.post(write_writer, static_cast<std::int64_t>(writer));
 }
 
 }  // namespace uniqd
