@@ -56,13 +56,13 @@ class Search {
 
   // What the answers lead to.
   void find_rest(const std::vector<Event>& events) {
-    settle();
+    session_.flush();
     Needs needs = needs_of(events, loaded_.model);
     ask_claims(session_, std::move(needs.claims), known_, loaded_.model);
     ask_contenders(session_, needs.contended, known_, loaded_.model);
-    ask_compensations_of(names_of(events));
-    settle();
-    find_entities(names_of_contenders(needs.contended));
+    ask_open(std::move(needs.compensations));
+    session_.flush();
+    find_contenders(needs.contended);
   }
 
   // What the fold asked for in vain.
@@ -73,41 +73,37 @@ class Search {
     const std::vector<ClaimKey> contended(missing.contended.begin(), missing.contended.end());
     ask_contenders(session_, contended, known_, loaded_.model);
     find_entities({missing.entities.begin(), missing.entities.end()});
-    find_entities(names_of_contenders(contended));
+    find_contenders(contended);
   }
 
  private:
-  void settle() {
-    session_.flush();
-    if (before_) loaded_.model.catch_up_contenders(before_->model);
-  }
-
   // With all that promoting them takes to know.
   void find_entities(const std::vector<std::string_view>& names) {
     ask_entities(session_, names, known_, loaded_.model);
-    settle();
-    ask_compensations_of(names);
+    session_.flush();
+    ask_open(compensations_of(names, loaded_.model));
     ask_claims(session_, keys_wanted_by(names, loaded_.model), known_, loaded_.model);
-    settle();
+    session_.flush();
   }
 
-  void ask_compensations_of(const std::vector<std::string_view>& names) {
-    auto ids = compensations_of(names, loaded_.model);
-    std::erase_if(ids, [&](CompensationId id) {
-      return before_ && loaded_.compensations.load_from(before_->compensations, id);
-    });
-    ask_compensations(session_, ids, before_ ? RowLock::none : RowLock::until_commit,
-                      [this](Compensation found) { loaded_.compensations.load(std::move(found)); });
-  }
-
-  std::vector<std::string_view> names_of_contenders(const std::vector<ClaimKey>& keys) const {
+  // REQUIRES: who wants these keys has been asked for and answered.
+  void find_contenders(const std::vector<ClaimKey>& keys) {
+    if (before_) loaded_.model.catch_up_contenders(before_->model);
     std::vector<std::string_view> names;
     for (const ClaimKey key : keys) {
       for (const Contender& contender : loaded_.model.contenders(key)) {
         names.push_back(contender.entity);
       }
     }
-    return names;
+    find_entities(names);
+  }
+
+  void ask_open(std::vector<CompensationId> ids) {
+    std::erase_if(ids, [&](CompensationId id) {
+      return before_ && loaded_.compensations.load_from(before_->compensations, id);
+    });
+    ask_compensations(session_, ids, before_ ? RowLock::none : RowLock::until_commit,
+                      [this](Compensation found) { loaded_.compensations.load(std::move(found)); });
   }
 
   PgSession& session_;

@@ -49,8 +49,9 @@ struct KnownKeys::Reading {
       each(session, "SELECT key FROM claims",
            [&](const pqxx::field& field) { filter.add(hash_of_key(uuid_of<ClaimKey>(field))); });
       each(session, "SELECT key FROM contenders", [&](const pqxx::field& field) {
-        filter.add(hash_of_key(uuid_of<ClaimKey>(field)));
-        filter.add(hash_of_contended(uuid_of<ClaimKey>(field)));
+        const auto key = uuid_of<ClaimKey>(field);
+        filter.add(hash_of_key(key));
+        filter.add(hash_of_contended(key));
       });
       each(session, "SELECT cause FROM violations", [&](const pqxx::field& field) {
         filter.add(hash_of_cause(uuid_of<CompensationId>(field)));

@@ -28,7 +28,10 @@ Needs needs_of(const std::vector<Event>& events, const Model& model) {
   for (const Event& event : events) {
     const Entity* entity = model.entity(event.entity);
     if (!entity) continue;
-    if (entity->compensation) add_wanted(*entity, model.constraints(), needs.claims);
+    if (entity->compensation) {
+      add_wanted(*entity, model.constraints(), needs.claims);
+      needs.compensations.push_back(*entity->compensation);
+    }
     for (const auto& owned : entity->owned) {
       if (owned) needs.contended.push_back(*owned);
     }

@@ -15,8 +15,9 @@ namespace uniqd {
 // What `events` will ask about beyond those, given their entities in `model`: a first guess. What
 // it leaves out (compound values, mostly) the model will report as missing.
 struct Needs {
-  std::vector<ClaimKey> claims;     // who owns them
-  std::vector<ClaimKey> contended;  // who wants them, as they may become free
+  std::vector<ClaimKey> claims;               // who owns them
+  std::vector<ClaimKey> contended;            // who wants them, as they may become free
+  std::vector<CompensationId> compensations;  // the open ones of the events' entities
 };
 [[nodiscard]] Needs needs_of(const std::vector<Event>& events, const Model& model);
 

@@ -206,10 +206,6 @@ void PgSession::send(const PgStatement& statement, const std::vector<PgArgument>
   sent_.push_back(take);
 }
 
-void PgSession::push() {
-  if (has_posted_ && PQflush(raw()) != 0) throw StoreFailure("", first_line(PQerrorMessage(raw())));
-}
-
 void PgSession::flush() {
   if (transaction_ == Transaction::to_begin) begin_pipeline();
   if (has_posted_) (void)hand_out();

@@ -135,8 +135,6 @@ class PgSession {
   void ask(const Take& take, const PgStatement& statement, const Arguments&... arguments) {
     send(statement, {PgArgument(arguments)...}, take);
   }
-  // Has the server begin with what was posted, if anything, rather than when it is waited for.
-  void push();
   // Waits for what was posted and asked, and hands out the answers, in the order of the questions.
   void flush();
 

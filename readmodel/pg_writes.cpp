@@ -14,7 +14,6 @@ void PgWrites::send(PgSession& session) const {
     copy.send(step.rows);
     copy.finish();
   }
-  session.push();
 }
 
 }  // namespace uniqd
