@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <tuple>
 #include <utility>
 
 #include "readmodel/promise.hpp"
@@ -12,6 +13,10 @@ namespace {
 
 constexpr std::array<std::string_view, compensation_state_count> state_names{
     "pending", "sent", "confirmed", "resolved", "overdue", "open", "detected", "dismissed"};
+
+bool is_due(const Compensation& opened) {
+  return !has_ended(opened.state) && has_message(opened.action.kind);
+}
 
 }  // namespace
 
@@ -161,11 +166,22 @@ void Compensations::drain(std::size_t count_max, const std::function<void(const 
 }
 
 bool Compensations::Changes::has_messages() const {
-  return std::ranges::any_of(opened,
-                             [](const Compensation& one) {
-                               return !has_ended(one.state) && has_message(one.action.kind);
-                             }) ||
-         std::ranges::any_of(changed, &Change::becomes_due);
+  return std::ranges::any_of(opened, is_due) || std::ranges::any_of(changed, &Change::becomes_due);
+}
+
+std::vector<Compensation> Compensations::Changes::few_messages(std::size_t count_max) const {
+  std::vector<Compensation> few;
+  if (std::ranges::any_of(changed, &Change::becomes_due) ||
+      std::ranges::count_if(opened, is_due) > static_cast<std::ptrdiff_t>(count_max)) {
+    return few;
+  }
+  std::ranges::copy_if(opened, std::back_inserter(few), is_due);
+  for (Compensation& compensation : few) {
+    std::ranges::sort(compensation.violations, {}, [](const Violation& violation) {
+      return std::tie(violation.partition, violation.offset, violation.constraint);
+    });
+  }
+  return few;
 }
 
 }  // namespace uniqd

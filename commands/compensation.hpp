@@ -149,6 +149,9 @@ class Compensations {
     [[nodiscard]] bool empty() const { return opened.empty() && changed.empty(); }
     // Whether a message has to be sent.
     [[nodiscard]] bool has_messages() const;
+    // Those whose message it is, as the outbox will have them, where they are at most `count_max`
+    // and all of them opened; else none.
+    [[nodiscard]] std::vector<Compensation> few_messages(std::size_t count_max) const;
   };
   [[nodiscard]] Changes changes() const;
 

@@ -10,10 +10,10 @@
 namespace uniqd {
 namespace {
 
-constexpr PgStatement select_violations{"select_violations",
-                                        "SELECT v.compensation, " UNIQD_VIOLATION_COLUMNS
-                                        " FROM violations v WHERE v.compensation = ANY($1::uuid[])"
-                                        " ORDER BY v.partition, v.\"offset\", v.constraint_name"};
+constexpr PgStatement select_violations{
+    "select_violations", "SELECT v.compensation, " UNIQD_VIOLATION_COLUMNS
+                         " FROM violations v WHERE v.compensation = ANY($1::uuid[])"
+                         " ORDER BY v.partition, v.\"offset\", v.constraint_name COLLATE \"C\""};
 
 constexpr std::array<std::pair<ActionKind, std::string_view>, 4> action_names{{
     {ActionKind::detect, "detect"},

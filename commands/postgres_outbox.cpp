@@ -19,7 +19,7 @@ constexpr PgStatement select_due{
     " AND NOT EXISTS (SELECT FROM safety WHERE paused_at IS NOT NULL)"
     " ORDER BY due_at, ordinal LIMIT $3::int8) c"
     " LEFT JOIN violations v ON v.compensation = c.id"
-    " ORDER BY c.due_at, c.ordinal, v.partition, v.\"offset\", v.constraint_name"};
+    " ORDER BY c.due_at, c.ordinal, v.partition, v.\"offset\", v.constraint_name COLLATE \"C\""};
 // No deadline is longer than a year, whatever the backoff comes to.
 constexpr PgStatement mark_as_sent{
     "mark_as_sent",

@@ -15,9 +15,16 @@ Relay::Relay(Outbox& outbox, CommandPublisher& publisher, std::string source_top
       batch_max_(batch_max),
       probe_(std::move(probe)) {}
 
-RelayStep Relay::step(const std::vector<Partition>& partitions) {
+RelayStep Relay::step(const std::vector<Partition>& partitions, std::vector<Compensation> decided) {
   RelayStep result;
   if (partitions.empty()) return result;
+  if (!decided.empty()) {
+    std::erase_if(decided, [&](const Compensation& compensation) {
+      return std::ranges::count(partitions, compensation.partition) == 0;
+    });
+    if (!decided.empty()) publish(decided, result);
+    return result;
+  }
   auto due = outbox_.due(partitions, batch_max_);
   result.may_have_more = due.size() == batch_max_;
 

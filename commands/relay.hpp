@@ -83,10 +83,12 @@ class Relay {
   Relay(Outbox& outbox, CommandPublisher& publisher, std::string source_topic,
         CommandEnvelope envelope, std::size_t batch_max, Probe probe);
 
-  // Sends one batch of what is due for `partitions` (those that have caught up).
+  // Sends one batch of what is due for `partitions` (those that have caught up). The outbox need
+  // not be asked where `decided` names what has become due, committed just now, with its
+  // violations; of other partitions it is left for later.
   // Throws StoreFailure from the outbox. After any failure the next step begins anew from what is
   // stored, so nothing is lost and a command may be sent twice with the same id.
-  RelayStep step(const std::vector<Partition>& partitions);
+  RelayStep step(const std::vector<Partition>& partitions, std::vector<Compensation> decided = {});
 
  private:
   void publish(const std::vector<Compensation>& due, RelayStep& result);

@@ -11,6 +11,7 @@ void CommandGate::set_open(std::vector<Partition> partitions) {
     if (partitions == open_) return;
     open_ = std::move(partitions);
     news_ = true;
+    decided_.clear();
   }
   changed_.notify_all();
 }
@@ -26,9 +27,11 @@ bool CommandGate::take_distrust() {
   return std::exchange(is_distrusted_, false);
 }
 
-void CommandGate::announce() {
+void CommandGate::announce(std::vector<Compensation> decided) {
   {
     const std::lock_guard lock(mutex_);
+    if (news_ || !is_listening_) decided.clear();
+    decided_ = std::move(decided);
     news_ = true;
   }
   changed_.notify_all();
@@ -47,10 +50,18 @@ std::vector<Partition> CommandGate::open() const {
   return open_;
 }
 
-bool CommandGate::wait(std::chrono::milliseconds wait) {
+void CommandGate::listen() {
+  const std::lock_guard lock(mutex_);
+  is_listening_ = true;
+}
+
+bool CommandGate::wait(std::chrono::milliseconds wait, std::vector<Compensation>& decided) {
   std::unique_lock lock(mutex_);
+  is_listening_ = true;
   changed_.wait_for(lock, wait, [this] { return news_ || closed_; });
+  is_listening_ = false;
   news_ = false;
+  decided = std::exchange(decided_, {});
   return !closed_;
 }
 

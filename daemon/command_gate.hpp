@@ -6,7 +6,7 @@
 #include <mutex>
 #include <vector>
 
-#include "readmodel/identifiers.hpp"
+#include "commands/compensation.hpp"
 
 namespace uniqd {
 
@@ -22,8 +22,8 @@ class CommandGate {
   // For the loop, which reads the positions then: whether distrust() was called since the last
   // time.
   [[nodiscard]] bool take_distrust();
-  // Something was committed that may have to be sent.
-  void announce();
+  // Something was committed that has to be sent: `decided` and nothing else, unless it is empty.
+  void announce(std::vector<Compensation> decided = {});
   // Wakes and dismisses the waiter for good.
   void close();
 
@@ -33,14 +33,20 @@ class CommandGate {
   // What may send now.
   [[nodiscard]] std::vector<Partition> open() const;
   // Waits for an announcement or a change since the last wait, at most `wait`; false once closed.
-  bool wait(std::chrono::milliseconds wait);
+  // `decided` gets what an announcement named, if that met the waiter waiting: whatever was
+  // announced before has been looked for then. Else it becomes empty.
+  bool wait(std::chrono::milliseconds wait, std::vector<Compensation>& decided);
+  // What wait() begins with. For whoever steps the waiter and the others in turns.
+  void listen();
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Partition> open_;
   bool is_distrusted_ = false;
+  bool is_listening_ = false;
   bool news_ = false;
+  std::vector<Compensation> decided_;  // all of the news, unless it is empty
   bool closed_ = false;
 };
 

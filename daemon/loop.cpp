@@ -12,6 +12,8 @@ namespace uniqd {
 namespace {
 
 constexpr std::chrono::milliseconds report_every{1000};
+// More in one batch than this is a backlog, where the relay has enough to do.
+constexpr std::size_t few = 100;
 
 }  // namespace
 
@@ -175,7 +177,11 @@ bool Loop::commit_batch(Batch& batch, const std::vector<Advance>& advances) {
   seams_.telemetry.add_batch({counts, batch.record_count, outcome.bad_events.size(),
                               committed - started, committed - committing});
   if (outcome.safety && !outcome.safety->pause.empty()) log_pause(outcome.safety->pause);
-  if (outcome.compensations.has_messages()) seams_.gate.announce();
+  if (outcome.compensations.has_messages()) {
+    const bool is_paused =
+        loaded.safety.is_paused || (outcome.safety && !outcome.safety->pause.empty());
+    seams_.gate.announce(outcome.compensations.few_messages(is_paused ? 0 : few));
+  }
   return true;
 }
 

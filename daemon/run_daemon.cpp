@@ -171,15 +171,17 @@ class Daemon {
 
   // On the relay's thread: with a connection of its own, and alone with the producer.
   void run_relay(KafkaPublisher& publisher) {
-    PostgresOutbox outbox(make_pg_target(settings_), settings_.source.topic,
-                          make_send_policy(settings_));
+    const SendPolicy policy = make_send_policy(settings_);
+    PostgresOutbox outbox(make_pg_target(settings_), settings_.source.topic, policy);
     Relay relay(outbox, publisher, settings_.source.topic, make_command_envelope(settings_),
                 relay_batch_max, probe_);
     unsigned failures = 0;
-    while (gate_.wait(relay_looks_every)) {
+    std::vector<Compensation> decided;
+    while (gate_.wait(relay_looks_every, decided)) {
+      if (policy.first_sends_max > 0) decided.clear();  // the outbox counts them
       std::string trouble;
       for (bool goes_on = true; goes_on && !stop_.is_set();) {
-        goes_on = step_relay(relay, trouble);
+        goes_on = step_relay(relay, std::exchange(decided, {}), trouble);
         if (const auto reason = outbox.take_pause()) log_pause(*reason);
       }
       report_relay(trouble, failures);
@@ -188,9 +190,9 @@ class Daemon {
   }
 
   // True: there may be more to send at once.
-  bool step_relay(Relay& relay, std::string& trouble) {
+  bool step_relay(Relay& relay, std::vector<Compensation> decided, std::string& trouble) {
     try {
-      const RelayStep step = relay.step(gate_.open());
+      const RelayStep step = relay.step(gate_.open(), std::move(decided));
       std::vector<double> seconds;
       for (const auto decided_ms : step.decided_at_ms) {
         seconds.push_back(static_cast<double>(clock_.now_ms() - decided_ms) / 1000);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "commands/compensation_queries.hpp"
+#include "commands/postgres_outbox.hpp"
 #include "daemon/intake.hpp"
 #include "daemon/postgres_ledger.hpp"
 #include "daemon/process_batch.hpp"
@@ -190,6 +191,7 @@ class Twins {
     ledger.commit_transaction(outcome);
     if (looking.joinable()) looking.join();
     writing.position = next_position;
+    check_messages(outcome.compensations);
 
     Loaded in_memory(constraints_);
     memory_.load(batch.events, in_memory);
@@ -230,6 +232,7 @@ class Twins {
   // How often what was looked up ahead still held, and how often it did not.
   [[nodiscard]] int ahead_in_time() const { return ahead_in_time_; }
   [[nodiscard]] int ahead_in_vain() const { return ahead_in_vain_; }
+  [[nodiscard]] std::size_t message_count() const { return message_count_; }
 
  private:
   int below(int bound) { return static_cast<int>(random_() % static_cast<unsigned>(bound)); }
@@ -261,6 +264,18 @@ class Twins {
     EventCounts counts;
     process_batch(events, policy_, 1'700'000'000'123, load_missing, loaded, counts);
     return {loaded.model.changes(), loaded.compensations.changes(), {}};
+  }
+
+  // What is handed to the relay is what it would have read.
+  void check_messages(const Compensations::Changes& changes) {
+    const auto few = changes.few_messages(100);
+    if (few.empty()) return;
+    const auto due = outbox_.due({Partition{0}, Partition{1}}, 1'000'000);
+    for (const Compensation& compensation : few) {
+      CAPTURE(to_uuid_text(compensation.id));
+      CHECK(std::ranges::count(due, compensation) == 1);
+    }
+    message_count_ += few.size();
   }
 
   // A person, at any time.
@@ -365,6 +380,7 @@ class Twins {
   }
 
   PgSchema schema_;
+  PostgresOutbox outbox_{schema_.target, topic, {}};
   ConstraintSet constraints_;
   Policy policy_;
   EventMaker maker_;
@@ -385,6 +401,7 @@ class Twins {
   std::set<std::string> states_;
   int ahead_in_time_ = 0;
   int ahead_in_vain_ = 0;
+  std::size_t message_count_ = 0;
   std::int64_t offset_ = 0;
 };
 
@@ -399,6 +416,7 @@ TEST_CASE("whatever random batches change is there again when the next ones load
         "confirmed detected dismissed open pending resolved");
   CHECK(twins.ahead_in_time() > 50);
   CHECK(twins.ahead_in_vain() > 20);
+  CHECK(twins.message_count() > 20);
 }
 
 TEST_CASE("a row that another writer added first is 23505, and nothing is half done") {

@@ -74,9 +74,21 @@ Probe Daemon::probe() {
   };
 }
 
+LoopStep Daemon::step_loop() {
+  const bool relay_waits = relay_may_wait_ && world_.dice_.once_in(2);
+  if (relay_waits) gate_.listen();
+  LoopStep step = loop_.step();
+  if (relay_waits) step_relay();
+  return step;
+}
+
 void Daemon::step_relay() {
+  std::vector<Compensation> decided;
+  gate_.wait(std::chrono::milliseconds(0), decided);
+  relay_may_wait_ = false;
   try {
-    relay_.step(gate_.open());
+    const RelayStep step = relay_.step(gate_.open(), std::move(decided));
+    relay_may_wait_ = step.failed == 0 && !step.may_have_more;
   } catch (const StoreFailure&) {
     gate_.distrust();
   }

@@ -23,7 +23,8 @@ class Daemon {
  public:
   explicit Daemon(World& world);
 
-  LoopStep step_loop() { return loop_.step(); }
+  // Where the relay waits for news, it goes on at once when there are some.
+  LoopStep step_loop();
   // As the relay's thread does: whatever fails is tried again at the next step.
   void step_relay();
   void drop_connections();
@@ -42,6 +43,7 @@ class Daemon {
   Telemetry telemetry_;
   Loop loop_;
   Relay relay_;
+  bool relay_may_wait_ = false;  // it has sent all that it found
 };
 
 }  // namespace uniqd::simulation

@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace uniqd {
 
@@ -15,6 +17,19 @@ using Partitions = std::vector<Partition>;
 
 // Long enough never to be reached where the gate wakes its waiter.
 constexpr auto for_ever = 60s;
+
+// Whether the wait ended open, and what it was told.
+struct Wait {
+  std::vector<Compensation> decided;
+  bool is_open;
+  Wait(CommandGate& gate, std::chrono::milliseconds wait) : is_open(gate.wait(wait, decided)) {}
+};
+
+std::vector<Compensation> of(const std::string& entity) {
+  Compensation compensation;
+  compensation.entity = entity;
+  return {compensation};
+}
 
 }  // namespace
 
@@ -33,28 +48,59 @@ TEST_CASE("an announcement before the wait is not lost, and is heard once") {
   CommandGate gate;
   gate.announce();
   const auto started = std::chrono::steady_clock::now();
-  CHECK(gate.wait(for_ever));
+  CHECK(Wait(gate, for_ever).is_open);
   CHECK(std::chrono::steady_clock::now() - started < for_ever);
-  CHECK(gate.wait(1ms));
+  CHECK(Wait(gate, 1ms).is_open);
 }
 
 TEST_CASE("an announcement wakes the waiter") {
   CommandGate gate;
   std::jthread other([&] { gate.announce(); });
   const auto started = std::chrono::steady_clock::now();
-  CHECK(gate.wait(for_ever));
+  CHECK(Wait(gate, for_ever).is_open);
   CHECK(std::chrono::steady_clock::now() - started < for_ever);
+}
+
+TEST_CASE("whoever listens is told what was decided, if that is all there is") {
+  CommandGate gate;
+  gate.listen();
+  gate.announce(of("u1"));
+  CHECK(Wait(gate, for_ever).decided == of("u1"));
+  CHECK(Wait(gate, 1ms).decided.empty());
+
+  SUBCASE("not who is busy: meanwhile it may have been sent, or have ended") {
+    gate.announce(of("u2"));
+    CHECK(Wait(gate, for_ever).decided.empty());
+  }
+  SUBCASE("not the first alone, nor the second") {
+    gate.listen();
+    gate.announce(of("u2"));
+    gate.announce(of("u3"));
+    CHECK(Wait(gate, for_ever).decided.empty());
+  }
+  SUBCASE("not where something else has to be looked for") {
+    gate.listen();
+    gate.announce();
+    gate.announce(of("u2"));
+    CHECK(Wait(gate, for_ever).decided.empty());
+  }
+  SUBCASE("not where a partition opened, whose commands were held back") {
+    gate.listen();
+    gate.announce(of("u2"));
+    gate.set_open({Partition{0}});
+    CHECK(Wait(gate, for_ever).decided.empty());
+  }
 }
 
 TEST_CASE("opening wakes the waiter, opening the same again does not") {
   CommandGate gate;
   gate.set_open({Partition{0}});
   const auto started = std::chrono::steady_clock::now();
-  CHECK(gate.wait(for_ever));
+  CHECK(Wait(gate, for_ever).is_open);
   CHECK(std::chrono::steady_clock::now() - started < for_ever);
   gate.set_open({Partition{0}});
   const auto again = std::chrono::steady_clock::now();
-  CHECK(gate.wait(20ms));
+  CHECK(Wait(gate, 20ms).is_open);
   CHECK(std::chrono::steady_clock::now() - again >= 20ms);
 }
 
@@ -63,8 +109,8 @@ TEST_CASE("closing dismisses whoever waits or pauses, for good") {
   std::jthread other([&] { gate.close(); });
   const auto started = std::chrono::steady_clock::now();
   CHECK_FALSE(gate.pause(for_ever));
-  CHECK_FALSE(gate.wait(for_ever));
-  CHECK_FALSE(gate.wait(for_ever));
+  CHECK_FALSE(Wait(gate, for_ever).is_open);
+  CHECK_FALSE(Wait(gate, for_ever).is_open);
   CHECK(std::chrono::steady_clock::now() - started < for_ever);
 }
 

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "tests/support/table_language.hpp"
 
 namespace uniqd {
@@ -122,6 +124,27 @@ TEST_CASE("what was loaded and ends is a change, not an opening") {
   const auto ended = desk.tell(desk.maker.make("UserDeactivated", "u2", {}, "4", 4));
   REQUIRE(ended.changed.size() == 1);
   CHECK(ended.changed[0].now.state == CompensationState::confirmed);
+}
+
+TEST_CASE("few messages are those that were opened and have to be sent") {
+  Desk desk;
+  desk.tell(desk.maker.make("UserAdded", "u2", {{"n", "ann"}, {"e", "a"}}, "2", 2));
+  desk.tell(desk.maker.make("UserAdded", "u3", {{"e", "a"}}, "3", 3));  // to review
+  desk.tell(desk.maker.make("UserAdded", "u4", {{"n", "ann"}}, "4", 4));
+  desk.tell(desk.maker.make("UserDeactivated", "u4", {}, "5", 5));
+  auto changes = desk.tell(desk.maker.make("UserAdded", "u5", {{"n", "ann"}}, "6", 6));
+  std::ranges::reverse(changes.opened.at(0).violations);
+  const auto few = changes.few_messages(2);
+  REQUIRE(few.size() == 2);
+  CHECK(few[0].entity == "u2");
+  CHECK(few[0].violations.at(0).constraint == "e");  // in the order of the outbox
+  CHECK(few[1].entity == "u5");
+  CHECK(changes.few_messages(1).empty());
+
+  changes.changed.push_back({few[0], false});
+  CHECK(changes.few_messages(2).size() == 2);
+  changes.changed.push_back({few[1], true});  // which has to be read
+  CHECK(changes.few_messages(2).empty());
 }
 
 TEST_CASE("states have names and names have states") {

@@ -108,6 +108,20 @@ TEST_CASE("what is pending is sent in order and marked") {
   CHECK(post.publisher.sent.size() == 5);
 }
 
+TEST_CASE("what was decided just now is sent without asking, where its partition may send") {
+  Post post(3);
+  std::vector<Compensation> decided = post.outbox.waiting;
+  decided[1].partition = Partition{1};
+  const RelayStep step = post.relay.step(post.partitions, decided);
+  CHECK(post.outbox.asked.empty());
+  CHECK(step.delivered == 2);
+  CHECK_FALSE(step.may_have_more);
+  CHECK(post.outbox.marked == std::vector<CompensationId>{id_of(1), id_of(3)});
+  CHECK(post.relay.step({Partition{5}}, decided).delivered == 0);
+  CHECK(post.relay.step({}, decided).delivered == 0);
+  CHECK(post.publisher.sent.size() == 2);
+}
+
 TEST_CASE("nothing is asked for while no partition may send") {
   Post post(1);
   post.relay.step({});
