@@ -12,13 +12,13 @@ inline constexpr std::size_t batch_events = 20'000;
 
 struct Sizes {
   std::size_t runs = 3;
-  std::size_t backlog_events = 300'000;
+  std::size_t backlog_events = 600'000;
   std::chrono::seconds naive{5};
-  std::uint64_t large_claims = 1'000'000;  // T2
-  std::chrono::seconds large{10};          // a run, at least, at the rate of T1
-  std::chrono::seconds latency{20};        // a run
+  std::uint64_t large_claims = 10'000'000;  // T2
+  std::chrono::seconds large{20};           // a run, at least
+  std::chrono::seconds latency{20};         // a run
   std::size_t rebuild_events = 1'000'000;
-  std::vector<std::uint64_t> growth_claims{100'000};                   // beside 0 and large_claims
+  std::vector<std::uint64_t> growth_claims{1'000'000};                 // beside 0 and large_claims
   std::vector<std::uint64_t> growth_compensations{10'000, 1'000'000};  // beside 0
   std::size_t growth_events = 800'000;
   std::chrono::seconds growth_latency{10};
