@@ -6,6 +6,8 @@
 #include <cstring>
 #include <thread>
 
+#include "readmodel/pg_copy.hpp"
+
 namespace uniqd {
 namespace {
 
@@ -20,6 +22,15 @@ std::uint64_t hash_of_cause(CompensationId cause) {
   std::uint64_t half = 0;
   std::memcpy(&half, cause.bytes.data() + sizeof half, sizeof half);
   return absl::Hash<std::uint64_t>{}(half);
+}
+
+// Of a UUID's binary form.
+template <class Id>
+Id id_of(std::string_view bytes) {
+  Id id;
+  if (bytes.size() != id.bytes.size()) throw StoreFailure("XX001", "a UUID was expected");
+  std::memcpy(id.bytes.data(), bytes.data(), bytes.size());
+  return id;
 }
 
 }  // namespace
@@ -44,34 +55,35 @@ struct KnownKeys::Reading {
       session.run("SET statement_timeout = 0; SET enable_seqscan = on");
       session.begin();
       session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
-      each(session, "SELECT entity FROM entities",
-           [&](const pqxx::field& field) { filter.add(hash_of_entity(field.c_str())); });
-      each(session, "SELECT key FROM claims",
-           [&](const pqxx::field& field) { filter.add(hash_of_key(uuid_of<ClaimKey>(field))); });
-      each(session, "SELECT key FROM contenders", [&](const pqxx::field& field) {
-        const auto key = uuid_of<ClaimKey>(field);
-        filter.add(hash_of_key(key));
-        filter.add(hash_of_contended(key));
-      });
-      each(session, "SELECT cause FROM violations", [&](const pqxx::field& field) {
-        filter.add(hash_of_cause(uuid_of<CompensationId>(field)));
-      });
+      const bool has_read_all =
+          each(session, "SELECT entity FROM entities",
+               [&](std::string_view name) { filter.add(hash_of_entity(name)); }) &&
+          each(session, "SELECT key FROM claims",
+               [&](std::string_view key) { filter.add(hash_of_key(id_of<ClaimKey>(key))); }) &&
+          each(session, "SELECT key FROM contenders",
+               [&](std::string_view bytes) {
+                 const auto key = id_of<ClaimKey>(bytes);
+                 filter.add(hash_of_key(key));
+                 filter.add(hash_of_contended(key));
+               }) &&
+          each(session, "SELECT cause FROM violations", [&](std::string_view cause) {
+            filter.add(hash_of_cause(id_of<CompensationId>(cause)));
+          });
+      if (!has_read_all) return;
       session.roll_back();
-      is_done = !is_cancelled;
+      is_done = true;
     } catch (const StoreFailure&) {
       // Then the tables go on being asked.
     }
   }
 
+  // False: cancelled.
   template <class Take>
-  void each(PgSession& session, const std::string& query, Take take) {
-    session.run("DECLARE known_keys NO SCROLL CURSOR FOR " + query);
-    while (!is_cancelled) {
-      const auto rows = session.run("FETCH 20000 FROM known_keys");
-      if (rows.empty()) break;
-      for (const auto& row : rows) take(row[0]);
-    }
-    session.run("CLOSE known_keys");
+  bool each(PgSession& session, const std::string& query, Take take) {
+    return copy_out(session, query, [&](std::string_view field) {
+      take(field);
+      return !is_cancelled;
+    });
   }
 };
 

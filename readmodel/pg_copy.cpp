@@ -1,5 +1,7 @@
 #include "readmodel/pg_copy.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "readmodel/pg_result.hpp"
@@ -11,18 +13,46 @@ constexpr std::size_t send_from_bytes = std::size_t{1} << 17;
 // PostgreSQL manual, COPY, "Binary Format": the signature, no flags, no extension.
 constexpr std::string_view header{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
 
+[[noreturn]] void fail(PGconn* connection, const PGresult* result) {
+  const char* sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
+  throw StoreFailure(sqlstate ? sqlstate : "", first_line(result ? PQresultErrorMessage(result)
+                                                                 : PQerrorMessage(connection)));
+}
+
+// What ended a COPY, and that there is no more, which has to be read too.
+void read_end(PGconn* connection) {
+  const PgResult result(PQgetResult(connection));
+  if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) fail(connection, result.get());
+  const PgResult none(PQgetResult(connection));
+}
+
+// Of a row with one column, without its number of columns and its length; nothing of the trailer.
+std::optional<std::string_view> only_field(std::string_view row) {
+  constexpr std::size_t length_at = 2;
+  constexpr std::size_t field_at = 6;
+  if (row.starts_with("\xff\xff")) return std::nullopt;
+  std::uint32_t length = 0;
+  for (const char byte : row.substr(0, field_at).substr(length_at)) {
+    length = length << 8 | static_cast<std::uint8_t>(byte);
+  }
+  if (row.size() < field_at || length != row.size() - field_at) {
+    throw StoreFailure("XX001", "COPY gave a row that is not as asked for");
+  }
+  return row.substr(field_at);
+}
+
 }  // namespace
 
 PgCopy::PgCopy(const PgTarget& target, const std::string& columns, std::int16_t column_count)
     : own_(PQconnectdb(with_deadlines(target.conninfo).c_str())),
       connection_(own_.get()),
       column_count_(column_count) {
-  if (PQstatus(connection_) != CONNECTION_OK) fail(nullptr);
+  if (PQstatus(connection_) != CONNECTION_OK) fail(connection_, nullptr);
   const std::string settings =
       "SET search_path = \"" + target.schema +
       "\"; SET synchronous_commit = off; SET client_min_messages = 'warning'";
   const PgResult set(PQexec(connection_, settings.c_str()));
-  if (PQresultStatus(set.get()) != PGRES_COMMAND_OK) fail(set.get());
+  if (PQresultStatus(set.get()) != PGRES_COMMAND_OK) fail(connection_, set.get());
   begin(columns);
 }
 
@@ -34,9 +64,9 @@ PgCopy::PgCopy(PgSession& session, const std::string& columns) : connection_(ses
 void PgCopy::begin(const std::string& columns) {
   const PgResult copy(
       PQexec(connection_, ("COPY " + columns + " FROM STDIN (FORMAT binary)").c_str()));
-  if (PQresultStatus(copy.get()) != PGRES_COPY_IN) fail(copy.get());
+  if (PQresultStatus(copy.get()) != PGRES_COPY_IN) fail(connection_, copy.get());
   if (PQputCopyData(connection_, header.data(), static_cast<int>(header.size())) != 1) {
-    fail(nullptr);
+    fail(connection_, nullptr);
   }
 }
 
@@ -56,7 +86,8 @@ void PgCopy::send(const PgFields& rows) {
   std::string_view left = rows.bytes();
   while (!left.empty()) {
     const std::string_view part = left.substr(0, send_from_bytes);
-    if (PQputCopyData(connection_, part.data(), static_cast<int>(part.size())) != 1) fail(nullptr);
+    if (PQputCopyData(connection_, part.data(), static_cast<int>(part.size())) != 1)
+      fail(connection_, nullptr);
     left.remove_prefix(part.size());
   }
 }
@@ -64,16 +95,34 @@ void PgCopy::send(const PgFields& rows) {
 void PgCopy::finish() {
   rows_.append_int2(-1);
   send_rows();
-  if (PQputCopyEnd(connection_, nullptr) != 1) fail(nullptr);
-  const PgResult result(PQgetResult(connection_));
-  if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) fail(result.get());
-  const PgResult none(PQgetResult(connection_));  // says that there is no more, and has to be read
+  if (PQputCopyEnd(connection_, nullptr) != 1) fail(connection_, nullptr);
+  read_end(connection_);
 }
 
-void PgCopy::fail(const PGresult* result) const {
-  const char* sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
-  throw StoreFailure(sqlstate ? sqlstate : "", first_line(result ? PQresultErrorMessage(result)
-                                                                 : PQerrorMessage(connection_)));
+bool copy_out(PgSession& session, const std::string& query,
+              const std::function<bool(std::string_view)>& take) {
+  session.flush();
+  PGconn* connection = session.raw();
+  const PgResult copy(
+      PQexec(connection, ("COPY (" + query + ") TO STDOUT (FORMAT binary)").c_str()));
+  if (PQresultStatus(copy.get()) != PGRES_COPY_OUT) fail(connection, copy.get());
+  struct Free {
+    void operator()(char* bytes) const { PQfreemem(bytes); }
+  };
+  // The server sends one row at a time, the header before the first of them, or before the trailer.
+  std::size_t begin = header.size();
+  while (true) {
+    char* bytes = nullptr;
+    const int size = PQgetCopyData(connection, &bytes, 0);
+    const std::unique_ptr<char, Free> owned(bytes);
+    if (size == -1) break;
+    if (size < 0 || static_cast<std::size_t>(size) < begin) fail(connection, nullptr);
+    const auto field = only_field({bytes + begin, static_cast<std::size_t>(size) - begin});
+    begin = 0;
+    if (field && !take(*field)) return false;
+  }
+  read_end(connection);
+  return true;
 }
 
 }  // namespace uniqd

@@ -1,10 +1,12 @@
 #pragma once
-// pg_copy.hpp - many rows into one table: COPY in binary form.
+// pg_copy.hpp - many rows into one table, and out of one: COPY in binary form.
 
 #include <libpq-fe.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "readmodel/pg_fields.hpp"
 #include "readmodel/pg_session.hpp"
@@ -35,12 +37,17 @@ class PgCopy {
   };
   void begin(const std::string& columns);
   void send_rows();
-  [[noreturn]] void fail(const PGresult* result) const;
 
   std::unique_ptr<PGconn, Close> own_;
   PGconn* connection_;
   std::int16_t column_count_ = 0;
   PgFields rows_;
 };
+
+// Hands out the binary form of each row of `query`, which has one column and no nulls; in the
+// session's transaction, if one is open. `take` returns whether it wants more. False: it did not;
+// the session is then of no more use, as where this throws. Throws StoreFailure.
+[[nodiscard]] bool copy_out(PgSession& session, const std::string& query,
+                            const std::function<bool(std::string_view)>& take);
 
 }  // namespace uniqd

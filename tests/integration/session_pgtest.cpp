@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "readmodel/pg_copy.hpp"
 #include "tests/integration/pg_schema.hpp"
 #include "tests/support/table_language.hpp"
 
@@ -71,6 +72,35 @@ TEST_CASE("arrays go over as they are: empty, with nulls, with odd texts, large"
 }
 
 // What the failure policy goes by.
+TEST_CASE("a column is copied out row by row, as long as it is wanted") {
+  const PgSchema schema;
+  PgSession session(schema.target);
+  std::string seen;
+  const auto take = [&seen](std::string_view field) {
+    seen += "<" + std::string(field) + ">";
+    return field != "c";
+  };
+  CHECK(copy_out(session, "SELECT 'a' WHERE false", take));
+  CHECK(seen.empty());
+  session.begin();
+  CHECK(copy_out(session, "SELECT * FROM unnest('{a,\"\",b}'::text[])", take));
+  CHECK(seen == "<a><><b>");
+  CHECK(session.run("SELECT 1")[0][0].as<int>() == 1);
+  session.commit_transaction();
+  CHECK_THROWS_AS((void)copy_out(session, "SELECT 1, 2", take), StoreFailure);
+
+  PgSession given_up(schema.target);
+  CHECK_FALSE(copy_out(given_up, "SELECT * FROM unnest('{b,c,d}'::text[])", take));
+  CHECK(seen == "<a><><b><b><c>");
+  PgSession failing(schema.target);
+  try {
+    (void)copy_out(failing, "SELECT (1 / (3 - n))::text FROM generate_series(1, 5) n", take);
+    FAIL("it divides by zero");
+  } catch (const StoreFailure& failure) {
+    CHECK(failure.sqlstate() == "22012");
+  }
+}
+
 TEST_CASE("failures have the SQLSTATE of the server") {
   const PgSchema schema;
   PgSession session(schema.target);
