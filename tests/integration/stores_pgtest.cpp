@@ -23,6 +23,7 @@
 #include "tests/integration/pg_schema.hpp"
 #include "tests/support/memory_store.hpp"
 #include "tests/support/table_language.hpp"
+#include "tests/support/wait.hpp"
 
 namespace uniqd::test {
 namespace {
@@ -488,6 +489,29 @@ TEST_CASE("what is posted is done in its order, and fails where it is waited for
   session.roll_back();
   CHECK(session.run("SELECT max(number) FROM posted")[0][0].as<int>() == 3);
   CHECK_THROWS_AS(session.post(add_number, std::int64_t{7}), std::logic_error);
+}
+
+TEST_CASE("however much is due, no more is read than is asked for") {
+  const PgSchema schema;
+  PgSession session(schema.target);
+  (void)migrate(session, schema.target.schema);
+  session.run(
+      "INSERT INTO compensations (id, entity, entity_field, state, action, command, reason,"
+      " event_id, correlation_id, traceparent, topic, partition, \"offset\", decided_at, due_at)"
+      " SELECT gen_random_uuid(), 'u' || n, 'userId', 'pending', 'send', 'DeactivateUser', '', '',"
+      " '', '', 'users', 0, n, now(), now() - random() * interval '1 hour' FROM generate_series(1, "
+      "100000) n;"
+      "ANALYZE compensations");
+  const auto fetched = [&session] {
+    return session
+        .run(
+            "SELECT idx_tup_fetch FROM pg_stat_user_tables"
+            " WHERE relid = 'compensations'::regclass")[0][0]
+        .as<std::int64_t>();
+  };
+  CHECK(PostgresOutbox(schema.target, topic, {}).due({Partition{0}}, 10).size() == 10);
+  wait_until("the server counts what a session did", [&] { return fetched() >= 10; });
+  CHECK(fetched() < 100);
 }
 
 TEST_CASE("dead letters: once for each place, with any bytes, with the first reason") {
