@@ -85,6 +85,7 @@ YAML::Node print(const ReadModel& readmodel) {
   if (!readmodel.values_key_file.empty()) {
     put(map, "values_key_file", readmodel.values_key_file);
   }
+  put(map, "memory_max_mib", fmt::to_string(readmodel.memory_max_mib));
   return map;
 }
 

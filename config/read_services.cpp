@@ -188,6 +188,7 @@ void read_readmodel(MapReader map, ReadModel& readmodel) {
   read_text(map, "schema", readmodel.schema, check_schema);
   read_word(map, "values", readmodel.values);
   read_values_key(map, readmodel);
+  read_number(map, "memory_max_mib", readmodel.memory_max_mib, 0, 1'048'576);
   map.finish();
 }
 

@@ -124,6 +124,7 @@ struct ReadModel {
   std::string values_key_file;  // "" or the file `values_key` was read from
   // The key of hmac-sha256, at least 16 bytes; "" when the read model makes and keeps its own.
   std::string values_key;
+  int memory_max_mib = 256;  // 0 to 1,048,576; of what is remembered of it, to look up less
 
   bool operator==(const ReadModel&) const = default;
 };

@@ -200,6 +200,12 @@ PgTarget make_pg_target(const Settings& settings) {
   return {settings.readmodel.postgres, settings.readmodel.schema};
 }
 
+LearnPolicy make_learn_policy(const Settings& settings) {
+  LearnPolicy policy;
+  policy.bytes_max = static_cast<std::size_t>(settings.readmodel.memory_max_mib) << 20;
+  return policy;
+}
+
 OnBadEvent make_on_bad_event(const Settings& settings) {
   return settings.on_bad_event == settings::OnBadEvent::halt ? OnBadEvent::halt : OnBadEvent::park;
 }

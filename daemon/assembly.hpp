@@ -9,6 +9,7 @@
 #include "commands/postgres_outbox.hpp"
 #include "config/settings.hpp"
 #include "daemon/kafka_source.hpp"
+#include "daemon/postgres_ledger.hpp"
 #include "daemon/process_batch.hpp"
 #include "readmodel/decode_event.hpp"
 #include "readmodel/pg_session.hpp"
@@ -28,6 +29,7 @@ namespace uniqd {
 // What claiming events are judged by, as text; for begin_safety_rules().
 [[nodiscard]] std::string make_safety_rules(const Settings& settings);
 [[nodiscard]] SendPolicy make_send_policy(const Settings& settings);
+[[nodiscard]] LearnPolicy make_learn_policy(const Settings& settings);
 [[nodiscard]] PgTarget make_pg_target(const Settings& settings);
 [[nodiscard]] OnBadEvent make_on_bad_event(const Settings& settings);
 [[nodiscard]] KafkaSourceOptions make_source_options(const Settings& settings);

@@ -132,14 +132,16 @@ void remember(const Outcome& outcome, KnownKeys& known) {
 }  // namespace
 
 PostgresLedger::PostgresLedger(PgTarget target, std::string topic, const ConstraintSet& constraints,
-                               bool keeps_texts, Probe probe, Fingerprint rules)
+                               bool keeps_texts, Probe probe, Fingerprint rules, LearnPolicy learn)
     : target_(std::move(target)),
       topic_(std::move(topic)),
       constraints_(constraints),
       keeps_texts_(keeps_texts),
       probe_(std::move(probe)),
       rules_(std::move(rules)),
-      writer_(random_writer()) {}
+      writer_(random_writer()),
+      learn_(learn),
+      known_(learn.bytes_max) {}
 
 template <class Work>
 auto PostgresLedger::with_session(std::unique_ptr<PgSession>& session, Work work) {
@@ -240,7 +242,7 @@ std::optional<Ledger::LookAhead> PostgresLedger::look_ahead(const Loaded& before
 
 // Learning takes reading all of the tables once, so it is left until there is a backlog.
 void PostgresLedger::consider_knowledge(PgSession& session, Writer before, std::size_t events) {
-  full_batches_ = events >= learn_policy_.events_min ? full_batches_ + 1 : 0;
+  full_batches_ = events >= learn_.events_min ? full_batches_ + 1 : 0;
   if (known_.is_active()) {
     if (before != writer_) {
       known_.forget();
@@ -255,7 +257,7 @@ void PostgresLedger::consider_knowledge(PgSession& session, Writer before, std::
   if (full_batches_ == 0) return;
   if (is_empty(session)) {
     known_.begin_empty();
-  } else if (full_batches_ >= learn_policy_.batches_min) {
+  } else if (full_batches_ >= learn_.batches_min) {
     known_.begin_reading(target_);
   }
 }

@@ -16,10 +16,12 @@
 
 namespace uniqd {
 
-// When learning what the tables hold pays: after so many batches of so many events in a row.
+// When learning what the tables hold pays: after so many batches of so many events in a row; and
+// how much memory it may take.
 struct LearnPolicy {
   std::size_t events_min = 500;
   unsigned batches_min = 5;
+  std::size_t bytes_max = std::size_t{256} << 20;
 };
 
 // Connects at need. Batches of all instances that share the schema take turns by an advisory lock,
@@ -31,10 +33,7 @@ class PostgresLedger : public Ledger {
   // `constraints` must outlive the ledger. `keeps_texts`: ValueForm::plain. `rules`: what the read
   // model must have been made under, checked with every positions(); empty: not checked.
   PostgresLedger(PgTarget target, std::string topic, const ConstraintSet& constraints,
-                 bool keeps_texts, Probe probe, Fingerprint rules = {});
-
-  // For tests, which have no backlog.
-  void set_learn_policy(LearnPolicy policy) { learn_policy_ = policy; }
+                 bool keeps_texts, Probe probe, Fingerprint rules = {}, LearnPolicy learn = {});
 
   std::vector<Position> positions(const std::vector<Partition>& partitions) override;
   [[nodiscard]] bool begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
@@ -70,11 +69,11 @@ class PostgresLedger : public Ledger {
   // What looks ahead has these for its own while it runs.
   std::unique_ptr<PgSession> session_ahead_;
   std::optional<Writes> writes_ahead_;
+  LearnPolicy learn_;
   KnownKeys known_;
   bool is_looking_ahead_ = false;  // which remembers what is committed
   std::optional<Writes> writes_;   // of the batch at hand, where they are ready
-  LearnPolicy learn_policy_;
-  unsigned full_batches_ = 0;  // in a row
+  unsigned full_batches_ = 0;      // in a row
 };
 
 }  // namespace uniqd

@@ -145,7 +145,8 @@ class Daemon {
     KafkaPublisher publisher(make_publisher_options(settings_), log_kafka);
     PostgresLedger ledger(make_pg_target(settings_), settings_.source.topic, constraints_,
                           make_value_form(settings_) == ValueForm::plain, probe_,
-                          fingerprint(constraints_, make_value_form(settings_), value_key));
+                          fingerprint(constraints_, make_value_form(settings_), value_key),
+                          make_learn_policy(settings_));
     Loop loop({source, ledger, clock_, gate_, telemetry_}, constraints_,
               {Decoder(make_decoder_options(settings_, constraints_, value_key), constraints_),
                poll_limits, make_on_bad_event(settings_)},

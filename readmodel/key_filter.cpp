@@ -26,7 +26,7 @@ std::uint64_t bit_of(std::uint64_t hash, unsigned word) {
 
 void KeyFilter::add(std::uint64_t hash) {
   if (layers_.empty() || layers_.back().room == 0) {
-    const std::size_t blocks = layers_.empty() ? first_blocks : 2 * layers_.back().blocks.size();
+    const std::size_t blocks = next_blocks();
     layers_.push_back({std::vector<Block>(blocks), blocks * keys_a_block});
   }
   Layer& layer = layers_.back();
@@ -35,6 +35,15 @@ void KeyFilter::add(std::uint64_t hash) {
   for (unsigned word = 0; word < block.words.size(); ++word) {
     block.words[word] |= bit_of(hash, word);
   }
+}
+
+std::size_t KeyFilter::next_blocks() const {
+  return layers_.empty() ? first_blocks : 2 * layers_.back().blocks.size();
+}
+
+bool KeyFilter::has_room_within(std::size_t bytes_max) const {
+  if (!layers_.empty() && layers_.back().room > 0) return true;
+  return bytes() + next_blocks() * sizeof(Block) <= bytes_max;
 }
 
 bool KeyFilter::may_contain(std::uint64_t hash) const {

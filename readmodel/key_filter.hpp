@@ -16,6 +16,8 @@ namespace uniqd {
 class KeyFilter {
  public:
   void add(std::uint64_t hash);
+  // Whether one more can be added without growing beyond so many bytes.
+  [[nodiscard]] bool has_room_within(std::size_t bytes_max) const;
   [[nodiscard]] bool may_contain(std::uint64_t hash) const;
   [[nodiscard]] std::size_t bytes() const;
 
@@ -28,6 +30,7 @@ class KeyFilter {
     std::vector<Block> blocks;
     std::size_t room = 0;  // keys that may still be added
   };
+  [[nodiscard]] std::size_t next_blocks() const;
   std::vector<Layer> layers_;
 };
 

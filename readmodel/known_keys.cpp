@@ -36,12 +36,14 @@ Id id_of(std::string_view bytes) {
 }  // namespace
 
 struct KnownKeys::Reading {
+  const std::size_t bytes_max;
   KeyFilter filter;  // the thread's until is_done
   std::atomic<bool> is_done{false};
+  std::atomic<bool> is_too_much{false};
   std::atomic<bool> is_cancelled{false};
   std::thread thread;
 
-  Reading() = default;
+  explicit Reading(std::size_t most) : bytes_max(most) {}
   Reading(const Reading&) = delete;
   Reading& operator=(const Reading&) = delete;
   ~Reading() {
@@ -57,23 +59,30 @@ struct KnownKeys::Reading {
       session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
       const bool has_read_all =
           each(session, "SELECT entity FROM entities",
-               [&](std::string_view name) { filter.add(hash_of_entity(name)); }) &&
+               [&](std::string_view name) { add(hash_of_entity(name)); }) &&
           each(session, "SELECT key FROM claims",
-               [&](std::string_view key) { filter.add(hash_of_key(id_of<ClaimKey>(key))); }) &&
+               [&](std::string_view key) { add(hash_of_key(id_of<ClaimKey>(key))); }) &&
           each(session, "SELECT key FROM contenders",
                [&](std::string_view bytes) {
                  const auto key = id_of<ClaimKey>(bytes);
-                 filter.add(hash_of_key(key));
-                 filter.add(hash_of_contended(key));
+                 add(hash_of_key(key));
+                 add(hash_of_contended(key));
                }) &&
-          each(session, "SELECT cause FROM violations", [&](std::string_view cause) {
-            filter.add(hash_of_cause(id_of<CompensationId>(cause)));
-          });
+          each(session, "SELECT cause FROM violations",
+               [&](std::string_view cause) { add(hash_of_cause(id_of<CompensationId>(cause))); });
       if (!has_read_all) return;
       session.roll_back();
       is_done = true;
     } catch (const StoreFailure&) {
       // Then the tables go on being asked.
+    }
+  }
+
+  void add(std::uint64_t hash) {
+    if (filter.has_room_within(bytes_max)) {
+      filter.add(hash);
+    } else {
+      is_too_much = is_cancelled = true;
     }
   }
 
@@ -87,7 +96,7 @@ struct KnownKeys::Reading {
   }
 };
 
-KnownKeys::KnownKeys() = default;
+KnownKeys::KnownKeys(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 KnownKeys::~KnownKeys() { forget(); }
 
 void KnownKeys::forget() {
@@ -99,25 +108,40 @@ void KnownKeys::forget() {
 
 void KnownKeys::begin_empty() {
   forget();
-  is_active_ = is_ready_ = true;
+  is_active_ = is_ready_ = !is_too_much_;
 }
 
 void KnownKeys::begin_reading(const PgTarget& target) {
   forget();
+  if (is_too_much_) return;
   is_active_ = true;
-  reading_ = std::make_unique<Reading>();
+  reading_ = std::make_unique<Reading>(bytes_max_ / 2);
   reading_->thread = std::thread([reading = reading_.get(), target] { reading->read(target); });
 }
 
 bool KnownKeys::is_active() const { return is_active_; }
 
 bool KnownKeys::is_ready() {
+  if (reading_ && reading_->is_too_much) {
+    is_too_much_ = true;
+    forget();
+  }
   if (!is_ready_ && reading_ && reading_->is_done) {
     read_ = std::move(reading_->filter);
     reading_.reset();
     is_ready_ = true;
   }
   return is_ready_;
+}
+
+std::size_t KnownKeys::bytes() const { return remembered_.bytes() + read_.bytes(); }
+
+void KnownKeys::add(std::uint64_t hash) {
+  if (!is_active_) return;
+  const std::size_t others = reading_ ? bytes_max_ / 2 : read_.bytes();
+  if (remembered_.has_room_within(bytes_max_ - others)) return remembered_.add(hash);
+  is_too_much_ = true;
+  forget();
 }
 
 bool KnownKeys::may_contain(std::uint64_t hash) const {
@@ -137,16 +161,14 @@ bool KnownKeys::may_have_cause(CompensationId cause) const {
 
 void KnownKeys::remember(const ModelChanges& changes) {
   if (!is_active_) return;
-  for (const auto& [name, entity] : changes.entities_added) remembered_.add(hash_of_entity(name));
-  for (const Claim& claim : changes.claims_added) remembered_.add(hash_of_key(claim.key));
+  for (const auto& [name, entity] : changes.entities_added) add(hash_of_entity(name));
+  for (const Claim& claim : changes.claims_added) add(hash_of_key(claim.key));
   for (const auto& [key, entity] : changes.contenders_added) {
-    remembered_.add(hash_of_key(key));
-    remembered_.add(hash_of_contended(key));
+    add(hash_of_key(key));
+    add(hash_of_contended(key));
   }
 }
 
-void KnownKeys::remember_cause(CompensationId cause) {
-  if (is_active_) remembered_.add(hash_of_cause(cause));
-}
+void KnownKeys::remember_cause(CompensationId cause) { add(hash_of_cause(cause)); }
 
 }  // namespace uniqd

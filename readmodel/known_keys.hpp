@@ -17,10 +17,11 @@ namespace uniqd {
 // there.
 //
 // It is of use only while nobody else writes; its owner must forget() as soon as anybody has, or
-// might have. Thread safety: none; it has a thread of its own while it reads the tables.
+// might have. Where more would have to be remembered than there is memory for, it forgets all, and
+// does not begin again. Thread safety: none; it has a thread of its own while it reads the tables.
 class KnownKeys {
  public:
-  KnownKeys();
+  explicit KnownKeys(std::size_t bytes_max);
   ~KnownKeys();
   KnownKeys(const KnownKeys&) = delete;
   KnownKeys& operator=(const KnownKeys&) = delete;
@@ -37,6 +38,7 @@ class KnownKeys {
   [[nodiscard]] bool is_active() const;
   // Whether absence can be told by now; until then everything may be there.
   [[nodiscard]] bool is_ready();
+  [[nodiscard]] std::size_t bytes() const;  // without what is being read
 
   [[nodiscard]] bool may_have_entity(std::string_view name) const;
   [[nodiscard]] bool may_have_key(ClaimKey key) const;  // of a claim or a contender
@@ -50,8 +52,11 @@ class KnownKeys {
  private:
   struct Reading;  // with the thread that reads
 
+  void add(std::uint64_t hash);
   [[nodiscard]] bool may_contain(std::uint64_t hash) const;
 
+  std::size_t bytes_max_;
+  bool is_too_much_ = false;
   bool is_active_ = false;
   bool is_ready_ = false;
   KeyFilter remembered_;

@@ -71,7 +71,7 @@ GrowthPoint measure_large(const Sizes& sizes, Report& report) {
   preload(copied.link(), sizes.large_claims, 0, key, stage.topic());
   UserStream stream(sizes.large_claims);
   const auto seconds_min = static_cast<double>(sizes.large.count());
-  auto count = static_cast<std::size_t>(report.value("t1_events_per_s") * seconds_min / 2);
+  auto count = static_cast<std::size_t>(report.value("t1_events_per_s") * seconds_min / 5);
   std::vector<double> uniqd;
   std::vector<double> copy;
   std::vector<double> seconds;

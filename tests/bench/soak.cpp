@@ -26,8 +26,12 @@ constexpr std::chrono::milliseconds slice{10};
 constexpr double lag_max_s = 2;  // of the stream, at any time after the warm-up
 // Over what is looked at: so much of the mean, or what a pause of the database may leave behind:
 // the consumer reads ahead meanwhile, up to twice as much, and an allocator does not give it back.
+// Beside it what the daemon remembers of each user and value that came (known_keys.hpp): less than
+// so much an event, and not more than readmodel.memory_max_mib says.
 constexpr double memory_growth_max = 0.05;
 constexpr double memory_settles_bytes = 32 << 20;
+constexpr double remembered_bytes_per_event = 6;
+constexpr double remembered_bytes_max = 256 << 20;
 
 struct Sample {
   double second = 0;
@@ -143,8 +147,11 @@ Soaked soak(double events_per_s, std::chrono::seconds length) {
   soaked.memory_slope = slope(samples, &Sample::memory_bytes);
   soaked.lag_slope = slope(samples, &Sample::lag);
   const double seconds = samples.back().second - samples.front().second;
-  soaked.is_memory_flat = soaked.memory_slope * seconds <=
-                          std::max(memory_settles_bytes, memory_growth_max * soaked.memory_mean);
+  const double remembered =
+      std::min(remembered_bytes_max, remembered_bytes_per_event * seconds * soaked.applied_per_s);
+  soaked.is_memory_flat =
+      soaked.memory_slope * seconds <=
+      remembered + std::max(memory_settles_bytes, memory_growth_max * soaked.memory_mean);
   soaked.is_lag_flat = soaked.lag_max <= lag_max_s * events_per_s;
   return soaked;
 }

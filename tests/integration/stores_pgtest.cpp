@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cstring>
 #include <functional>
 #include <map>
 #include <random>
@@ -19,6 +20,7 @@
 #include "daemon/process_batch.hpp"
 #include "readmodel/claim_store.hpp"
 #include "readmodel/entity_codec.hpp"
+#include "readmodel/known_keys.hpp"
 #include "readmodel/position_store.hpp"
 #include "tests/integration/pg_schema.hpp"
 #include "tests/support/memory_store.hpp"
@@ -155,9 +157,8 @@ class Twins {
     // the position: one that knows what there is, or has looked ahead, must notice the other.
     Writing& writing = writings_[below(4) == 0 ? 1 : 0];
     if (!writing.ledger || below(20) == 0) {
-      writing.ledger =
-          std::make_unique<PostgresLedger>(schema_.target, topic, constraints_, false, no_probe());
-      writing.ledger->set_learn_policy({1, 2});
+      writing.ledger = std::make_unique<PostgresLedger>(
+          schema_.target, topic, constraints_, false, no_probe(), Fingerprint{}, LearnPolicy{1, 2});
       writing.position = writing.ledger->positions({writing.partition})[0].next_offset;
       writing.ahead.reset();
     }
@@ -489,6 +490,51 @@ TEST_CASE("what is posted is done in its order, and fails where it is waited for
   session.roll_back();
   CHECK(session.run("SELECT max(number) FROM posted")[0][0].as<int>() == 3);
   CHECK_THROWS_AS(session.post(add_number, std::int64_t{7}), std::logic_error);
+}
+
+TEST_CASE("what is there is known while there is memory for it, and then looked up again") {
+  constexpr std::size_t mib = std::size_t{1} << 20;
+  const auto claim = [](std::uint64_t number) {
+    Claim made;
+    number *= 0x9e3779b97f4a7c15U;  // as evenly spread as digests are
+    std::memcpy(made.key.bytes.data(), &number, sizeof number);
+    return made;
+  };
+  SUBCASE("from nothing on") {
+    KnownKeys known(3 * mib);
+    known.begin_empty();
+    std::uint64_t count = 0;
+    for (; known.is_active() && count < 10'000'000; count += 1000) {
+      ModelChanges changes;
+      for (std::uint64_t i = 0; i < 1000; ++i) changes.claims_added.push_back(claim(count + i));
+      known.remember(changes);
+      CHECK(known.bytes() <= 3 * mib);
+      CHECK(known.may_have_key(claim(count).key));
+      if (count == 500'000) CHECK_FALSE(known.may_have_key(claim(99'999'999).key));
+    }
+    CHECK(count > 2'000'000);
+    CHECK(count < 2'200'000);
+    CHECK(known.bytes() == 0);
+    CHECK(known.may_have_key(claim(99'999'999).key));
+    known.begin_empty();
+    CHECK_FALSE(known.is_active());
+  }
+  SUBCASE("read from the tables") {
+    const PgSchema schema;
+    PgSession session(schema.target);
+    (void)migrate(session, schema.target.schema);
+    session.run("INSERT INTO claims VALUES ('" + to_uuid_text(claim(1).key) + "', 0, 'u1')");
+    KnownKeys known(2 * mib);
+    known.begin_reading(schema.target);
+    wait_until("the tables have been read", [&] { return known.is_ready(); });
+    CHECK(known.may_have_key(claim(1).key));
+    CHECK_FALSE(known.may_have_key(claim(2).key));
+    KnownKeys without_memory(0);
+    without_memory.begin_reading(schema.target);
+    wait_until("that it is too much was seen",
+               [&] { return !without_memory.is_ready() && !without_memory.is_active(); });
+    CHECK(without_memory.may_have_key(claim(2).key));
+  }
 }
 
 TEST_CASE("however much is due, no more is read than is asked for") {

@@ -112,8 +112,8 @@ readmodel: { table: x }
 commands: { topc: x })",
        {"1: log.levle: is not a known key; allowed: format | level; did you mean level?",
         "2: admin.port: is not a known key; allowed: listen | token_file; remove it",
-        "3: readmodel.table: is not a known key; allowed: postgres | postgres_file | schema | "
-        "values | values_key_file; remove it",
+        "3: readmodel.table: is not a known key; allowed: memory_max_mib | postgres | "
+        "postgres_file | schema | values | values_key_file; remove it",
         "4: commands.topc: is not a known key; allowed: envelope | kafka | topic; did you mean "
         "topic?"}},
       {"a key given twice",

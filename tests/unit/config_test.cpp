@@ -85,6 +85,7 @@ readmodel:
   schema: other_1
   values: hmac-sha256
   values_key_file: /run/key
+  memory_max_mib: 0
 events:
   Added: { effect: claim, entity: /customer/id, fields: { zip: /z, email: /e, phone: /p } }
   Mail Changed: { effect: change, entity: /id, fields: { email: /e } }
@@ -137,6 +138,7 @@ TEST_CASE("configuration: what is given is taken, in the order of the file") {
   CHECK_EQ(settings.commands.kafka.at("bootstrap.servers"), "c:1");
   CHECK_EQ(settings.readmodel.schema, "other_1");
   CHECK_EQ(settings.readmodel.values_key, "0123456789abcdef");
+  CHECK_EQ(settings.readmodel.memory_max_mib, 0);
   CHECK_EQ(settings.unknown_events, UnknownEvents::reject);
   CHECK_EQ(settings.admin.host, "::1");
   CHECK_EQ(settings.admin.port, 0);
