@@ -7,12 +7,12 @@
 namespace uniqd {
 
 Relay::Relay(Outbox& outbox, CommandPublisher& publisher, std::string source_topic,
-             CommandEnvelope envelope, std::size_t batch_max, Probe probe)
+             CommandEnvelope envelope, RelayPace pace, Probe probe)
     : outbox_(outbox),
       publisher_(publisher),
       source_topic_(std::move(source_topic)),
       envelope_(envelope),
-      batch_max_(batch_max),
+      pace_(pace),
       probe_(std::move(probe)) {}
 
 RelayStep Relay::step(const std::vector<Partition>& partitions, std::vector<Compensation> decided) {
@@ -23,10 +23,13 @@ RelayStep Relay::step(const std::vector<Partition>& partitions, std::vector<Comp
       return std::ranges::count(partitions, compensation.partition) == 0;
     });
     if (!decided.empty()) publish(decided, result);
+    result.may_have_more =
+        !looked_at_ || std::chrono::steady_clock::now() - *looked_at_ >= pace_.looks_every;
     return result;
   }
-  auto due = outbox_.due(partitions, batch_max_);
-  result.may_have_more = due.size() == batch_max_;
+  auto due = outbox_.due(partitions, pace_.batch_max);
+  looked_at_ = std::chrono::steady_clock::now();
+  result.may_have_more = due.size() == pace_.batch_max;
 
   const auto exhausted = std::stable_partition(
       due.begin(), due.end(),

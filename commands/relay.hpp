@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,12 +77,19 @@ struct RelayStep {
   bool may_have_more = false;
 };
 
+// How much the relay sends at a time, and how often it looks whether something has become due with
+// time, however much it is handed.
+struct RelayPace {
+  std::size_t batch_max = 500;
+  std::chrono::milliseconds looks_every{1000};
+};
+
 // One relay a daemon. Thread safety: none; everything in it belongs to the relay's thread.
 class Relay {
  public:
   // The references must outlive the relay.
   Relay(Outbox& outbox, CommandPublisher& publisher, std::string source_topic,
-        CommandEnvelope envelope, std::size_t batch_max, Probe probe);
+        CommandEnvelope envelope, RelayPace pace, Probe probe);
 
   // Sends one batch of what is due for `partitions` (those that have caught up). The outbox need
   // not be asked where `decided` names what has become due, committed just now, with its
@@ -97,8 +105,9 @@ class Relay {
   CommandPublisher& publisher_;
   std::string source_topic_;
   CommandEnvelope envelope_;
-  std::size_t batch_max_;
+  RelayPace pace_;
   Probe probe_;
+  std::optional<std::chrono::steady_clock::time_point> looked_at_;
 };
 
 }  // namespace uniqd

@@ -34,8 +34,7 @@
 namespace uniqd {
 namespace {
 
-constexpr std::size_t relay_batch_max = 500;
-constexpr std::chrono::milliseconds relay_looks_every{1000};
+constexpr RelayPace relay_pace{};
 constexpr PollLimits poll_limits{20'000, std::size_t{16} << 20, std::chrono::milliseconds{100}};
 
 void log_kafka(int level, std::string_view text) {
@@ -175,10 +174,10 @@ class Daemon {
     const SendPolicy policy = make_send_policy(settings_);
     PostgresOutbox outbox(make_pg_target(settings_), settings_.source.topic, policy);
     Relay relay(outbox, publisher, settings_.source.topic, make_command_envelope(settings_),
-                relay_batch_max, probe_);
+                relay_pace, probe_);
     unsigned failures = 0;
     std::vector<Compensation> decided;
-    while (gate_.wait(relay_looks_every, decided)) {
+    while (gate_.wait(relay_pace.looks_every, decided)) {
       if (policy.first_sends_max > 0) decided.clear();  // the outbox counts them
       std::string trouble;
       for (bool goes_on = true; goes_on && !stop_.is_set();) {

@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 #include <yaml-cpp/yaml.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
 #include "tests/support/oracle_check.hpp"
 #include "tests/support/schema_check.hpp"
@@ -110,6 +112,30 @@ TEST_CASE("the story: what each event sends, one after another") {
   expect_equal_to_oracle(bed);
   expect_described(bed);
   CHECK(daemon->stop() == 0);
+}
+
+TEST_CASE("a command is sent again in time, however many others are decided meanwhile") {
+  TestBed bed;
+  bed.more = "compensation: { deadline: 1s, attempts: 3, backoff: 1 }";
+  const auto daemon = bed.daemon();
+  daemon->start_and_wait();
+  const auto add = [&bed](int number) {
+    const std::string user = "u" + std::to_string(number);
+    bed.produce({cloud_event({"UserAdded", user, "e-" + user, {{"email", "a@x"}}})});
+  };
+  add(1);
+  add(2);
+  const auto attempts = [&bed] {
+    return bed.sql_text("SELECT attempts FROM compensations WHERE entity = 'u2'");
+  };
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+  int number = 3;
+  for (; attempts() != "3" && std::chrono::steady_clock::now() < until; ++number) {
+    add(number);
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+  }
+  CHECK(attempts() == "3");
+  CHECK(number > 15);
 }
 
 // Field by field, with nothing left over.

@@ -65,7 +65,7 @@ Daemon::Daemon(World& world)
             make_reading(world.constraints_, 1 + world.dice_.below(40)),
             make_policy(world.rules_, world.max_violation_share_), probe()),
       relay_(outbox_, publisher_, source_topic, CommandEnvelope::cloudevents_binary,
-             1 + world.dice_.below(5), probe()) {}
+             {1 + world.dice_.below(5), std::chrono::milliseconds(0)}, probe()) {}
 
 Probe Daemon::probe() {
   return [this](std::string_view point) {

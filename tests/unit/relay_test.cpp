@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "readmodel/store_failure.hpp"
@@ -66,15 +67,17 @@ class ListPublisher : public CommandPublisher {
 };
 
 struct Post {
+  RelayPace pace{3, std::chrono::milliseconds{0}};
   ListOutbox outbox;
   ListPublisher publisher;
   std::vector<std::string> points;
   Relay relay{outbox,     publisher,
               "ce-users", CommandEnvelope::cloudevents_binary,
-              3,          [this](std::string_view point) { points.emplace_back(point); }};
+              pace,       [this](std::string_view point) { points.emplace_back(point); }};
   const std::vector<Partition> partitions{Partition{0}, Partition{2}};
 
-  explicit Post(std::uint8_t waiting) {
+  explicit Post(std::uint8_t waiting, std::chrono::milliseconds looks_every = {})
+      : pace{3, looks_every} {
     for (std::uint8_t number = 1; number <= waiting; ++number) {
       Compensation compensation;
       compensation.id = id_of(number);
@@ -109,9 +112,11 @@ TEST_CASE("what is pending is sent in order and marked") {
 }
 
 TEST_CASE("what was decided just now is sent without asking, where its partition may send") {
-  Post post(3);
-  std::vector<Compensation> decided = post.outbox.waiting;
+  Post post(3, std::chrono::hours{1});
+  auto decided = std::exchange(post.outbox.waiting, {});
   decided[1].partition = Partition{1};
+  (void)post.relay.step(post.partitions);
+  post.outbox.asked.clear();
   const RelayStep step = post.relay.step(post.partitions, decided);
   CHECK(post.outbox.asked.empty());
   CHECK(step.delivered == 2);
@@ -120,6 +125,16 @@ TEST_CASE("what was decided just now is sent without asking, where its partition
   CHECK(post.relay.step({Partition{5}}, decided).delivered == 0);
   CHECK(post.relay.step({}, decided).delivered == 0);
   CHECK(post.publisher.sent.size() == 2);
+}
+
+TEST_CASE("however much it is handed, the relay looks for what becomes due with time") {
+  Post post(1);
+  const auto decided = std::exchange(post.outbox.waiting, {});
+  CHECK(post.relay.step(post.partitions, decided).may_have_more);
+  CHECK_FALSE(post.relay.step(post.partitions).may_have_more);
+  CHECK(post.relay.step(post.partitions, decided).may_have_more);
+  Post patient(1, std::chrono::hours{1});
+  CHECK(patient.relay.step(patient.partitions, decided).may_have_more);  // it has never looked
 }
 
 TEST_CASE("nothing is asked for while no partition may send") {
