@@ -27,10 +27,15 @@ bool CommandGate::take_distrust() {
   return std::exchange(is_distrusted_, false);
 }
 
-void CommandGate::announce(std::vector<Compensation> decided) {
+std::uint64_t CommandGate::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return is_listening_ && !news_ ? wait_count_ : 0;
+}
+
+void CommandGate::announce(std::vector<Compensation> decided, std::uint64_t waiting) {
   {
     const std::lock_guard lock(mutex_);
-    if (news_ || !is_listening_) decided.clear();
+    if (news_ || !is_listening_ || waiting != wait_count_) decided.clear();
     decided_ = std::move(decided);
     news_ = true;
   }
@@ -52,12 +57,13 @@ std::vector<Partition> CommandGate::open() const {
 
 void CommandGate::listen() {
   const std::lock_guard lock(mutex_);
+  if (!is_listening_) ++wait_count_;
   is_listening_ = true;
 }
 
 bool CommandGate::wait(std::chrono::milliseconds wait, std::vector<Compensation>& decided) {
+  listen();
   std::unique_lock lock(mutex_);
-  is_listening_ = true;
   changed_.wait_for(lock, wait, [this] { return news_ || closed_; });
   is_listening_ = false;
   news_ = false;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <vector>
 
@@ -22,8 +23,12 @@ class CommandGate {
   // For the loop, which reads the positions then: whether distrust() was called since the last
   // time.
   [[nodiscard]] bool take_distrust();
+  // Which wait is under way, to which nothing has been announced yet; 0: none. Who waits has looked
+  // for all that was committed before.
+  [[nodiscard]] std::uint64_t waiting() const;
   // Something was committed that has to be sent: `decided` and nothing else, unless it is empty.
-  void announce(std::vector<Compensation> decided = {});
+  // `waiting`: as it was before the commit; what was committed since may have been found otherwise.
+  void announce(std::vector<Compensation> decided = {}, std::uint64_t waiting = 0);
   // Wakes and dismisses the waiter for good.
   void close();
 
@@ -33,8 +38,8 @@ class CommandGate {
   // What may send now.
   [[nodiscard]] std::vector<Partition> open() const;
   // Waits for an announcement or a change since the last wait, at most `wait`; false once closed.
-  // `decided` gets what an announcement named, if that met the waiter waiting: whatever was
-  // announced before has been looked for then. Else it becomes empty.
+  // `decided` gets what was announced, where that was named and this wait was under way before its
+  // commit. Else it becomes empty.
   bool wait(std::chrono::milliseconds wait, std::vector<Compensation>& decided);
   // What wait() begins with. For whoever steps the waiter and the others in turns.
   void listen();
@@ -45,6 +50,7 @@ class CommandGate {
   std::vector<Partition> open_;
   bool is_distrusted_ = false;
   bool is_listening_ = false;
+  std::uint64_t wait_count_ = 0;
   bool news_ = false;
   std::vector<Compensation> decided_;  // all of the news, unless it is empty
   bool closed_ = false;

@@ -170,6 +170,7 @@ bool Loop::commit_batch(Batch& batch, const std::vector<Advance>& advances) {
   outcome.safety = judge_safety(loaded.safety, loaded.claiming, policy_.max_violation_share);
   if (intake_.has_ahead()) judge_ahead(*batch.judged);
   probe_("before_commit");
+  const auto waiting = seams_.gate.waiting();
   const auto committing = seams_.clock.steady();
   seams_.ledger.commit_transaction(outcome);
   const auto committed = seams_.clock.steady();
@@ -180,7 +181,7 @@ bool Loop::commit_batch(Batch& batch, const std::vector<Advance>& advances) {
   if (outcome.compensations.has_messages()) {
     const bool is_paused =
         loaded.safety.is_paused || (outcome.safety && !outcome.safety->pause.empty());
-    seams_.gate.announce(outcome.compensations.few_messages(is_paused ? 0 : few));
+    seams_.gate.announce(outcome.compensations.few_messages(is_paused ? 0 : few), waiting);
   }
   return true;
 }

@@ -178,7 +178,8 @@ class Daemon {
     unsigned failures = 0;
     std::vector<Compensation> decided;
     while (gate_.wait(relay_pace.looks_every, decided)) {
-      if (policy.first_sends_max > 0) decided.clear();  // the outbox counts them
+      // The outbox counts them; and while one cannot be sent, all is looked for, in its order.
+      if (policy.first_sends_max > 0 || failures > 0) decided.clear();
       std::string trouble;
       for (bool goes_on = true; goes_on && !stop_.is_set();) {
         goes_on = step_relay(relay, std::exchange(decided, {}), trouble);

@@ -71,21 +71,31 @@ Probe Daemon::probe() {
   return [this](std::string_view point) {
     const Fault fault = crash_at(point);
     if (world_.faults_.strikes(fault, 30)) throw Crash{fault};
+    // The relay may find what was committed before it is told.
+    if (point == "after_commit" && world_.dice_.once_in(8)) {
+      step_relay();
+      have_relay_wait();
+    }
   };
 }
 
 LoopStep Daemon::step_loop() {
-  const bool relay_waits = relay_may_wait_ && world_.dice_.once_in(2);
-  if (relay_waits) gate_.listen();
+  if (world_.dice_.once_in(2)) have_relay_wait();
   LoopStep step = loop_.step();
-  if (relay_waits) step_relay();
+  if (relay_waits_) step_relay();
   return step;
+}
+
+void Daemon::have_relay_wait() {
+  if (!relay_may_wait_) return;
+  gate_.listen();
+  relay_waits_ = true;
 }
 
 void Daemon::step_relay() {
   std::vector<Compensation> decided;
   gate_.wait(std::chrono::milliseconds(0), decided);
-  relay_may_wait_ = false;
+  relay_may_wait_ = relay_waits_ = false;
   try {
     const RelayStep step = relay_.step(gate_.open(), std::move(decided));
     relay_may_wait_ = step.failed == 0 && !step.may_have_more;
@@ -105,7 +115,7 @@ void Daemon::examine(const Command& command) {
   const auto found = compensations.find(command.id);
   const auto end =
       found == compensations.end() ? std::nullopt : source_.end_at_start(found->second.partition);
-  world_.examiner_.examine_command(command, state, end);
+  world_.examiner_.examine_command(command, state, end, world_.clock_.steady().count());
 }
 
 }  // namespace uniqd::simulation

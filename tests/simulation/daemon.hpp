@@ -32,6 +32,7 @@ class Daemon {
 
  private:
   Probe probe();
+  void have_relay_wait();
   void examine(const Command& command);
 
   World& world_;
@@ -44,6 +45,7 @@ class Daemon {
   Loop loop_;
   Relay relay_;
   bool relay_may_wait_ = false;  // it has sent all that it found
+  bool relay_waits_ = false;     // for news, which it takes at once
 };
 
 }  // namespace uniqd::simulation

@@ -122,11 +122,13 @@ void Examiner::examine_compensation(const Oracle& oracle, const Compensation& st
 }
 
 void Examiner::examine_command(const Command& command, const DatabaseState& state,
-                               std::optional<Offset> end_at_start) {
+                               std::optional<Offset> end_at_start, std::int64_t now_ms) {
   const std::string event_id = header(command, "ce_causationid");
   const Oracle::Compensation& known = judged(state.oracle, command.key, event_id, command.id);
   require(!state.store.safety.is_paused, "nothing is sent while sending is paused");
   require(known.state == "open", "what has ended is not sent");
+  const auto due = state.store.due.find(command.id);
+  require(due != state.store.due.end() && due->second <= now_ms, "only what is due is sent");
   require(known.deed >= Deed::alert, "what is for a person or for nobody is not sent");
   const int attempt = std::stoi(header(command, "ce_attempt"));
   require(attempt >= 1 && attempt <= MemoryStore::attempts_max * known.begun,

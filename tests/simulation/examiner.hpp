@@ -51,7 +51,7 @@ class Examiner {
   // A command that has just arrived, sent by a daemon that began to fetch the command's partition
   // when its end was `end_at_start`.
   void examine_command(const Command& command, const DatabaseState& state,
-                       std::optional<Offset> end_at_start);
+                       std::optional<Offset> end_at_start, std::int64_t now_ms);
 
   // After a rewind with several partitions entities may meet in another order, so what was sent
   // before need not be sent again in the same words.

@@ -207,11 +207,14 @@ add_mutant(caught_up_at_once FILE daemon/loop.cpp
   FROM [[known.caught_up = known.next_offset && *known.next_offset >= end.offset;]]
   TO [[known.caught_up = true;]])
 add_mutant(hands_over_to_who_is_busy FILE daemon/command_gate.cpp
-  FROM [[if (news_ || !is_listening_) decided.clear();]]
+  FROM [[if (news_ || !is_listening_ || waiting != wait_count_) decided.clear();]]
   TO [[]])
+add_mutant(hands_over_what_was_found_already FILE daemon/command_gate.cpp
+  FROM [[if (news_ || !is_listening_ || waiting != wait_count_) decided.clear();]]
+  TO [[if (news_ || !is_listening_) decided.clear();]])
 add_mutant(hands_over_while_paused FILE daemon/loop.cpp
-  FROM [[seams_.gate.announce(outcome.compensations.few_messages(is_paused ? 0 : few));]]
-  TO [[(void)is_paused; seams_.gate.announce(outcome.compensations.few_messages(few));]])
+  FROM [[seams_.gate.announce(outcome.compensations.few_messages(is_paused ? 0 : few), waiting);]]
+  TO [[(void)is_paused; seams_.gate.announce(outcome.compensations.few_messages(few), waiting);]])
 add_mutant(sends_what_it_got_for_others FILE commands/relay.cpp
   FROM [[return std::ranges::count(partitions, compensation.partition) == 0;]]
   TO [[return false;]])

@@ -63,30 +63,42 @@ TEST_CASE("an announcement wakes the waiter") {
 
 TEST_CASE("whoever listens is told what was decided, if that is all there is") {
   CommandGate gate;
+  CHECK(gate.waiting() == 0);
   gate.listen();
-  gate.announce(of("u1"));
+  gate.announce(of("u1"), gate.waiting());
+  CHECK(gate.waiting() == 0);
   CHECK(Wait(gate, for_ever).decided == of("u1"));
   CHECK(Wait(gate, 1ms).decided.empty());
 
   SUBCASE("not who is busy: meanwhile it may have been sent, or have ended") {
-    gate.announce(of("u2"));
+    gate.announce(of("u2"), gate.waiting());
+    CHECK(Wait(gate, for_ever).decided.empty());
+  }
+  SUBCASE("not who looked between the commit and the announcement") {
+    gate.listen();
+    const auto before_commit = gate.waiting();
+    CHECK(Wait(gate, 1ms).decided.empty());
+    gate.listen();
+    gate.announce(of("u2"), before_commit);
     CHECK(Wait(gate, for_ever).decided.empty());
   }
   SUBCASE("not the first alone, nor the second") {
     gate.listen();
-    gate.announce(of("u2"));
-    gate.announce(of("u3"));
+    const auto waiting = gate.waiting();
+    gate.announce(of("u2"), waiting);
+    gate.announce(of("u3"), waiting);
     CHECK(Wait(gate, for_ever).decided.empty());
   }
   SUBCASE("not where something else has to be looked for") {
     gate.listen();
+    const auto waiting = gate.waiting();
     gate.announce();
-    gate.announce(of("u2"));
+    gate.announce(of("u2"), waiting);
     CHECK(Wait(gate, for_ever).decided.empty());
   }
   SUBCASE("not where a partition opened, whose commands were held back") {
     gate.listen();
-    gate.announce(of("u2"));
+    gate.announce(of("u2"), gate.waiting());
     gate.set_open({Partition{0}});
     CHECK(Wait(gate, for_ever).decided.empty());
   }
