@@ -56,13 +56,9 @@ auto PostgresOutbox::with_session(Work work) {
   try {
     if (!session_) {
       session_ = std::make_unique<PgSession>(target_);
-      // A mark that a crash forgets is made again after sending again, with the same id. What is
-      // due is read in the order of its index: a plan that does not know the limit would rather
-      // sort all of it, each time.
-      session_->run(
-          "SET synchronous_commit = off; SET enable_bitmapscan = off;"
-          " SET max_parallel_workers_per_gather = 0");
-      session_->plan_once();
+      // A mark that a crash forgets is made again after sending again, with the same id. A plan
+      // that does not know the limit would rather sort all that is due, each time.
+      session_->run("SET synchronous_commit = off; SET plan_cache_mode = force_custom_plan");
     }
     return work(*session_);
   } catch (const StoreFailure&) {

@@ -246,15 +246,15 @@ void PostgresLedger::consider_knowledge(PgSession& session, Writer before, std::
   if (known_.is_active()) {
     if (before != writer_) {
       known_.forget();
-    } else {
-      (void)known_.is_ready();
+    } else if (!known_.is_ready() && !known_.is_active()) {
+      full_batches_ = 0;  // not again at once
     }
     return;
   }
   if (before != writer_ && full_batches_ > 1) {
     full_batches_ = 1;  // somebody else writes too
   }
-  if (full_batches_ == 0) return;
+  if (full_batches_ == 0 || !known_.may_begin()) return;
   if (is_empty(session)) {
     known_.begin_empty();
   } else if (full_batches_ >= learn_.batches_min) {

@@ -232,8 +232,9 @@ PostgresRebuildStore::PostgresRebuildStore(PgTarget in_use, GenerationRules rule
       keep_words_(filled_in(keep_words)),
       in_use_(target_),
       next_(next_target_),
-      ledger_(next_target_, rules_.topic, constraints, rules_.keeps_texts,
-              [](std::string_view) {}) {
+      ledger_(
+          next_target_, rules_.topic, constraints, rules_.keeps_texts, [](std::string_view) {},
+          Fingerprint{}, rules_.learn) {
   make_patient(in_use_);
   make_patient(next_);
   if (!in_use_.run(try_rebuild_lock, target_.schema)[0][0].as<bool>()) {

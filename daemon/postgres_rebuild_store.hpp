@@ -32,6 +32,7 @@ struct GenerationRules {
   bool sends_all = false;
   bool is_anew = false;                      // see RebuildOptions
   std::vector<Policy::OnViolation> actions;  // of all constraints, as they are now
+  LearnPolicy learn{};
 };
 
 // The schema in which the next generation of `schema` is made; dropped and made again by each

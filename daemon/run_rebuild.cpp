@@ -119,7 +119,7 @@ class Run {
         make_pg_target(settings_),
         GenerationRules{settings_.source.topic, fingerprint(constraints_, form, value_key_),
                         form == ValueForm::plain, arguments_.sends, arguments_.is_anew,
-                        make_policy(settings_).by_constraint},
+                        make_policy(settings_).by_constraint, make_learn_policy(settings_)},
         constraints_);
     for (const std::string& difference : store_->differences()) {
       fmt::print(stderr, "uniqd: since the read model was made, {}\n", difference);

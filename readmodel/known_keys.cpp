@@ -40,6 +40,7 @@ struct KnownKeys::Reading {
   KeyFilter filter;  // the thread's until is_done
   std::atomic<bool> is_done{false};
   std::atomic<bool> is_too_much{false};
+  std::atomic<bool> has_failed{false};
   std::atomic<bool> is_cancelled{false};
   std::thread thread;
 
@@ -74,7 +75,7 @@ struct KnownKeys::Reading {
       session.roll_back();
       is_done = true;
     } catch (const StoreFailure&) {
-      // Then the tables go on being asked.
+      has_failed = true;  // then the tables go on being asked
     }
   }
 
@@ -96,7 +97,8 @@ struct KnownKeys::Reading {
   }
 };
 
-KnownKeys::KnownKeys(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+KnownKeys::KnownKeys(std::size_t bytes_max)
+    : bytes_max_(bytes_max), is_too_much_(!KeyFilter().has_room_within(bytes_max / 2)) {}
 KnownKeys::~KnownKeys() { forget(); }
 
 void KnownKeys::forget() {
@@ -122,8 +124,8 @@ void KnownKeys::begin_reading(const PgTarget& target) {
 bool KnownKeys::is_active() const { return is_active_; }
 
 bool KnownKeys::is_ready() {
-  if (reading_ && reading_->is_too_much) {
-    is_too_much_ = true;
+  if (reading_ && (reading_->is_too_much || reading_->has_failed)) {
+    is_too_much_ = reading_->is_too_much;
     forget();
   }
   if (!is_ready_ && reading_ && reading_->is_done) {

@@ -34,9 +34,12 @@ class KnownKeys {
   // REQUIRES: no transaction that has not been remembered yet is committed later.
   void begin_reading(const PgTarget& target);
 
+  // Whether there is memory for it.
+  [[nodiscard]] bool may_begin() const { return !is_too_much_; }
   // Whether it knows, or is about to.
   [[nodiscard]] bool is_active() const;
-  // Whether absence can be told by now; until then everything may be there.
+  // Whether absence can be told by now; until then everything may be there. Where reading failed it
+  // is not active any more.
   [[nodiscard]] bool is_ready();
   [[nodiscard]] std::size_t bytes() const;  // without what is being read
 
@@ -56,7 +59,7 @@ class KnownKeys {
   [[nodiscard]] bool may_contain(std::uint64_t hash) const;
 
   std::size_t bytes_max_;
-  bool is_too_much_ = false;
+  bool is_too_much_;
   bool is_active_ = false;
   bool is_ready_ = false;
   KeyFilter remembered_;

@@ -30,14 +30,14 @@ void read_end(PGconn* connection) {
 std::optional<std::string_view> only_field(std::string_view row) {
   constexpr std::size_t length_at = 2;
   constexpr std::size_t field_at = 6;
-  if (row.starts_with("\xff\xff")) return std::nullopt;
+  if (row.empty() || row.starts_with("\xff\xff")) return std::nullopt;
+  const auto fail = [] { throw StoreFailure("XX001", "COPY gave a row that is not as asked for"); };
+  if (row.size() < field_at) fail();
   std::uint32_t length = 0;
-  for (const char byte : row.substr(0, field_at).substr(length_at)) {
+  for (const char byte : row.substr(length_at, field_at - length_at)) {
     length = length << 8 | static_cast<std::uint8_t>(byte);
   }
-  if (row.size() < field_at || length != row.size() - field_at) {
-    throw StoreFailure("XX001", "COPY gave a row that is not as asked for");
-  }
+  if (length != row.size() - field_at) fail();
   return row.substr(field_at);
 }
 

@@ -71,7 +71,6 @@ TEST_CASE("arrays go over as they are: empty, with nulls, with odd texts, large"
         std::string("ab000000-0000-0000-0000-000000000001 null"));
 }
 
-// What the failure policy goes by.
 TEST_CASE("a column is copied out row by row, as long as it is wanted") {
   const PgSchema schema;
   PgSession session(schema.target);
@@ -101,6 +100,7 @@ TEST_CASE("a column is copied out row by row, as long as it is wanted") {
   }
 }
 
+// What the failure policy goes by.
 TEST_CASE("failures have the SQLSTATE of the server") {
   const PgSchema schema;
   PgSession session(schema.target);

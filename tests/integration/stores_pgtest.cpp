@@ -529,11 +529,22 @@ TEST_CASE("what is there is known while there is memory for it, and then looked 
     wait_until("the tables have been read", [&] { return known.is_ready(); });
     CHECK(known.may_have_key(claim(1).key));
     CHECK_FALSE(known.may_have_key(claim(2).key));
-    KnownKeys without_memory(0);
-    without_memory.begin_reading(schema.target);
+    CHECK_FALSE(KnownKeys(0).may_begin());
+    session.run(
+        "INSERT INTO claims SELECT gen_random_uuid(), 0, 'u1' FROM generate_series(1, 700000)");
+    KnownKeys more(2 * mib);  // of which half is for reading
+    more.begin_reading(schema.target);
+    CHECK(more.is_active());
     wait_until("that it is too much was seen",
-               [&] { return !without_memory.is_ready() && !without_memory.is_active(); });
-    CHECK(without_memory.may_have_key(claim(2).key));
+               [&] { return !more.is_ready() && !more.is_active(); });
+    CHECK_FALSE(more.may_begin());
+    CHECK(more.may_have_key(claim(2).key));
+    session.run("DROP TABLE claims");
+    KnownKeys failing(2 * mib);
+    failing.begin_reading(schema.target);
+    wait_until("that it failed was seen",
+               [&] { return !failing.is_ready() && !failing.is_active(); });
+    CHECK(failing.may_begin());
   }
 }
 
@@ -547,16 +558,19 @@ TEST_CASE("however much is due, no more is read than is asked for") {
       " SELECT gen_random_uuid(), 'u' || n, 'userId', 'pending', 'send', 'DeactivateUser', '', '',"
       " '', '', 'users', 0, n, now(), now() - random() * interval '1 hour' FROM generate_series(1, "
       "100000) n;"
-      "ANALYZE compensations");
+      "INSERT INTO violations (cause, constraint_name, compensation, fields, value, owner,"
+      " event_id, event_type, partition, \"offset\")"
+      " SELECT id, 'email', id, '{email}', '', 'u0', '', '', 0, \"offset\" FROM compensations;"
+      "ANALYZE compensations; ANALYZE violations");
   const auto fetched = [&session] {
     return session
         .run(
-            "SELECT idx_tup_fetch FROM pg_stat_user_tables"
-            " WHERE relid = 'compensations'::regclass")[0][0]
+            "SELECT sum(idx_tup_fetch)::int8 FROM pg_stat_user_tables WHERE relid IN"
+            " ('compensations'::regclass, 'violations'::regclass)")[0][0]
         .as<std::int64_t>();
   };
   CHECK(PostgresOutbox(schema.target, topic, {}).due({Partition{0}}, 10).size() == 10);
-  wait_until("the server counts what a session did", [&] { return fetched() >= 10; });
+  wait_until("the server counts what a session did", [&] { return fetched() >= 20; });
   CHECK(fetched() < 100);
 }
 
