@@ -69,6 +69,13 @@ void report_cpu(const std::vector<BacklogRun>& runs, Report& report) {
   report.note("commit_share_of_batch", commit_seconds / batch_seconds);
 }
 
+// The same events, on several partitions.
+double partitioned_rate(const std::string& topic, std::size_t events) {
+  Stage stage(topic);
+  checkpoint();
+  return run_backlog(stage, static_cast<std::int64_t>(events)).rate();
+}
+
 }  // namespace
 
 void measure_backlog(const Sizes& sizes, Report& report) {
@@ -76,7 +83,11 @@ void measure_backlog(const Sizes& sizes, Report& report) {
   const auto events = stream.next(sizes.backlog_events);
   const std::string topic = make_topic();
   produce_all(Services::get().brokers, topic, events);
+  constexpr int partitions = 4;
+  const std::string partitioned_topic = make_topic(partitions);
+  produce_all(Services::get().brokers, partitioned_topic, events);
   std::vector<BacklogRun> runs;
+  std::vector<double> partitioned;
   std::vector<double> uniqd;
   std::vector<double> copy;
   std::vector<double> naive;
@@ -87,16 +98,20 @@ void measure_backlog(const Sizes& sizes, Report& report) {
       runs.push_back(run_backlog(stage, static_cast<std::int64_t>(events.size())));
     }
     uniqd.push_back(runs.back().rate());
+    partitioned.push_back(partitioned_rate(partitioned_topic, events.size()));
     copy.push_back(copy_rate(events, topic));
     naive.push_back(naive_rate(sizes, topic));
-    fmt::print("T1 run {}: uniqd {:.0f}/s, COPY {:.0f}/s, naive {:.0f}/s\n", run + 1, uniqd.back(),
-               copy.back(), naive.back());
+    fmt::print(
+        "T1 run {}: uniqd {:.0f}/s, COPY {:.0f}/s, naive {:.0f}/s; of {} partitions uniqd "
+        "{:.0f}/s\n",
+        run + 1, uniqd.back(), copy.back(), naive.back(), partitions, partitioned.back());
   }
   report.add("t1_events_per_s", uniqd);
   report.add("t1_copy_events_per_s", copy);
   report.add("t1_naive_events_per_s", naive);
   report.add_ratio("t1_vs_copy", uniqd, copy, Target{Target::Side::at_least, 0.70});
   report.add_ratio("t1_vs_naive", uniqd, naive, Target{Target::Side::at_least, 20});
+  report.add_ratio("t1_four_partitions_vs_one", partitioned, uniqd);
   report_cpu(runs, report);
 }
 

@@ -19,7 +19,7 @@ class LoadProducer {
   };
   LoadProducer(const std::string& brokers, Pace pace);
 
-  // To partition 0. Waits while the queue is full.
+  // To the partition that the key says. Waits while the queue is full.
   void produce(const std::string& topic, const std::string& key, const std::string& payload);
   void produce(const std::string& topic, const UserEvent& event) {
     produce(topic, user_id(event.user), payload_of(event));

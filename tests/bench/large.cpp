@@ -112,18 +112,18 @@ GrowthPoint measure_large(const Sizes& sizes, Report& report) {
 std::vector<GrowthPoint> measure_growth(const Sizes& sizes, Report& report) {
   std::vector<GrowthPoint> points{measure_point(0, 0, sizes)};
   for (const auto claims : sizes.growth_claims) points.push_back(measure_point(claims, 0, sizes));
-  const std::uint64_t claims = sizes.growth_claims.back();
+  const std::uint64_t claims = sizes.growth_claims.front();
+  const double without = points.at(1).events_per_s;
   auto growth = nlohmann::ordered_json::array();
   for (const auto compensations : sizes.growth_compensations) {
     const GrowthPoint point = measure_point(claims, compensations, sizes);
     growth.push_back({{"claims", claims},
                       {"compensations", compensations},
                       {"events_per_s", point.events_per_s},
-                      {"vs_none", point.events_per_s / points.back().events_per_s}});
+                      {"vs_none", point.events_per_s / without}});
     report.say(fmt::format(
         "With {} open compensations beside {} claims: {:.0f} events/s, {:.2f} of without",
-        compensations, claims, point.events_per_s,
-        point.events_per_s / points.back().events_per_s));
+        compensations, claims, point.events_per_s, point.events_per_s / without));
   }
   report.note("growth_compensations", growth);
   return points;

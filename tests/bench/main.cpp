@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -64,6 +65,7 @@ bool measure(const Arguments& arguments, const Sizes& sizes, Report& report) {
   if (is_wanted("t1") || is_wanted("t2") || is_wanted("soak")) measure_backlog(sizes, report);
   if (is_wanted("growth")) points = measure_growth(sizes, report);
   if (is_wanted("t2")) points.push_back(measure_large(sizes, report));
+  std::ranges::sort(points, {}, &GrowthPoint::claims);
   if (is_wanted("soak")) measure_soak(sizes, report);
   if (is_wanted("t5")) is_well = measure_instructions(report);
   report.note("growth", describe(points));

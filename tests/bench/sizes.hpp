@@ -29,12 +29,10 @@ struct Sizes {
     Sizes sizes;
     sizes.backlog_events = 1'000'000;
     sizes.naive = std::chrono::seconds{20};
-    sizes.large_claims = 10'000'000;
     sizes.large = std::chrono::seconds{60};
     sizes.latency = std::chrono::seconds{60};
     sizes.rebuild_events = 10'000'000;
-    sizes.growth_claims = {100'000, 1'000'000};
-    sizes.growth_compensations = {10'000, 1'000'000};
+    sizes.growth_claims = {1'000'000, 50'000'000};
     sizes.growth_events = 2'000'000;
     sizes.growth_latency = std::chrono::seconds{30};
     sizes.soak = std::chrono::minutes{30};

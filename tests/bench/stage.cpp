@@ -46,10 +46,10 @@ std::int64_t wait_beyond(Stage& stage, std::int64_t from) {
 
 }  // namespace
 
-std::string make_topic() {
+std::string make_topic(int partitions) {
   test::KafkaAdmin kafka;
   auto topic = test::unique_name("bench");
-  kafka.create_topic(topic);
+  kafka.create_topic(topic, partitions);
   return topic;
 }
 
@@ -92,8 +92,8 @@ std::string Stage::open_read_model() {
 std::int64_t Stage::applied() {
   const std::string table = "to_regclass('positions')";
   if (link_->text("SELECT " + table).empty()) return 0;
-  const std::string next = link_->text("SELECT next_offset FROM positions");
-  return next.empty() ? 0 : std::max<std::int64_t>(0, std::stoll(next));
+  return std::stoll(
+      link_->text("SELECT coalesce(sum(greatest(next_offset, 0)), 0) FROM positions"));
 }
 
 BacklogRun run_backlog(Stage& stage, std::int64_t end, bool has_checkpoint) {

@@ -46,8 +46,8 @@ class Stage {
   std::unique_ptr<test::UniqdProcess> daemon_;
 };
 
-// A topic of one partition with a name of its own.
-[[nodiscard]] std::string make_topic();
+// A topic with a name of its own.
+[[nodiscard]] std::string make_topic(int partitions = 1);
 
 // What the daemon did between its first commit and the last event.
 struct BacklogRun {
