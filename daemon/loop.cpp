@@ -175,14 +175,14 @@ bool Loop::commit_batch(Batch& batch, const std::vector<Advance>& advances) {
   seams_.ledger.commit_transaction(outcome);
   const auto committed = seams_.clock.steady();
   probe_("after_commit");
-  seams_.telemetry.add_batch({counts, batch.record_count, outcome.bad_events.size(),
-                              committed - started, committed - committing});
-  if (outcome.safety && !outcome.safety->pause.empty()) log_pause(outcome.safety->pause);
+  const bool pauses = outcome.safety && !outcome.safety->pause.empty();
   if (outcome.compensations.has_messages()) {
-    const bool is_paused =
-        loaded.safety.is_paused || (outcome.safety && !outcome.safety->pause.empty());
+    const bool is_paused = loaded.safety.is_paused || pauses;
     seams_.gate.announce(outcome.compensations.few_messages(is_paused ? 0 : few), waiting);
   }
+  seams_.telemetry.add_batch({counts, batch.record_count, outcome.bad_events.size(),
+                              committed - started, committed - committing});
+  if (pauses) log_pause(outcome.safety->pause);
   return true;
 }
 

@@ -25,11 +25,12 @@ constexpr double share_of_t1 = 0.8;
 constexpr std::chrono::milliseconds slice{10};
 constexpr double lag_max_s = 2;  // of the stream, at any time after the warm-up
 // Over what is looked at: so much of the mean, or what a pause of the database may leave behind:
-// the consumer reads ahead meanwhile, up to twice as much, and an allocator does not give it back.
-// Beside it what the daemon remembers of each user and value that came (known_keys.hpp): less than
-// so much an event, and not more than readmodel.memory_max_mib says.
+// the consumer reads ahead meanwhile (librdkafka's queued.max.messages.kbytes: 64 MiB) and two
+// batches get as large as they may, and an allocator does not give it back. Beside it what the
+// daemon remembers of each user and value that came (known_keys.hpp): less than so much an event,
+// and not more than readmodel.memory_max_mib says.
 constexpr double memory_growth_max = 0.05;
-constexpr double memory_settles_bytes = 32 << 20;
+constexpr double memory_settles_bytes = (64 + 2 * 16) << 20;
 constexpr double remembered_bytes_per_event = 6;
 constexpr double remembered_bytes_max = 256 << 20;
 
