@@ -31,13 +31,15 @@ std::optional<std::string_view> only_field(std::string_view row) {
   constexpr std::size_t length_at = 2;
   constexpr std::size_t field_at = 6;
   if (row.empty() || row.starts_with("\xff\xff")) return std::nullopt;
-  const auto fail = [] { throw StoreFailure("XX001", "COPY gave a row that is not as asked for"); };
-  if (row.size() < field_at) fail();
+  const auto refuse = [] {
+    throw StoreFailure("XX001", "COPY gave a row that is not as asked for");
+  };
+  if (row.size() < field_at) refuse();
   std::uint32_t length = 0;
   for (const char byte : row.substr(length_at, field_at - length_at)) {
     length = length << 8 | static_cast<std::uint8_t>(byte);
   }
-  if (length != row.size() - field_at) fail();
+  if (length != row.size() - field_at) refuse();
   return row.substr(field_at);
 }
 
@@ -86,8 +88,9 @@ void PgCopy::send(const PgFields& rows) {
   std::string_view left = rows.bytes();
   while (!left.empty()) {
     const std::string_view part = left.substr(0, send_from_bytes);
-    if (PQputCopyData(connection_, part.data(), static_cast<int>(part.size())) != 1)
+    if (PQputCopyData(connection_, part.data(), static_cast<int>(part.size())) != 1) {
       fail(connection_, nullptr);
+    }
     left.remove_prefix(part.size());
   }
 }

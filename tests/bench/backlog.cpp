@@ -69,11 +69,10 @@ void report_cpu(const std::vector<BacklogRun>& runs, Report& report) {
   report.note("commit_share_of_batch", commit_seconds / batch_seconds);
 }
 
-// The same events, on several partitions.
-double partitioned_rate(const std::string& topic, std::size_t events) {
+BacklogRun run_uniqd(const std::string& topic, std::size_t events) {
   Stage stage(topic);
   checkpoint();
-  return run_backlog(stage, static_cast<std::int64_t>(events)).rate();
+  return run_backlog(stage, static_cast<std::int64_t>(events));
 }
 
 }  // namespace
@@ -92,13 +91,9 @@ void measure_backlog(const Sizes& sizes, Report& report) {
   std::vector<double> copy;
   std::vector<double> naive;
   for (std::size_t run = 0; run < sizes.runs; ++run) {
-    {
-      Stage stage(topic);
-      checkpoint();
-      runs.push_back(run_backlog(stage, static_cast<std::int64_t>(events.size())));
-    }
+    runs.push_back(run_uniqd(topic, events.size()));
     uniqd.push_back(runs.back().rate());
-    partitioned.push_back(partitioned_rate(partitioned_topic, events.size()));
+    partitioned.push_back(run_uniqd(partitioned_topic, events.size()).rate());
     copy.push_back(copy_rate(events, topic));
     naive.push_back(naive_rate(sizes, topic));
     fmt::print(
