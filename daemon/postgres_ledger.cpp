@@ -180,8 +180,8 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
   return with_session(session_, [&](PgSession& session) {
     session.begin();
     take_lock(session, PgLock::batch, target_.schema);
-    std::optional<Writer> before;
-    ask_to_advance(session, topic_, advances, generation_, writer_, before);
+    Advancing advancing;
+    ask_to_advance(session, topic_, advances, generation_, advancing);
     Safety safety;
     ask_safety(session, safety);
     // The relay and people change compensations as well.
@@ -193,14 +193,16 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
     Search search(session, known_, nullptr, loaded);
     if (!loaded.is_ahead) search.ask(events);
     session.flush();
-    if (!before) {
+    if (!advancing.before) {
       session.roll_back();
       return false;
     }
+    const Writer before = *advancing.before;
+    finish_advance(session, topic_, advances, advancing, writer_);
     probe_("after_compare_and_set");
     const bool relied_on_us = loaded.is_ahead || known_.is_active();
-    consider_knowledge(session, *before, events.size());
-    if ((relied_on_us && *before != writer_) || unchanged != relied_on.size()) {
+    consider_knowledge(session, before, events.size());
+    if ((relied_on_us && before != writer_) || unchanged != relied_on.size()) {
       loaded = Loaded(constraints_);
       search.ask(events);
     }

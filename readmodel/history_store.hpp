@@ -1,6 +1,6 @@
 #pragma once
-// history_store.hpp - the history in PostgreSQL. It is written by advance_positions() and by those
-// who carry out what a person wants.
+// history_store.hpp - the history in PostgreSQL. It is written by advance_positions(), or its
+// halves, and by those who carry out what a person wants.
 
 #include <string>
 #include <vector>

@@ -26,21 +26,17 @@ constexpr PgStatement move_position{
     " anchor = coalesce(nullif($7, '')::bytea, anchor),"
     " sequence = coalesce(nullif($8, '')::int8, sequence)"
     " WHERE topic = $1 AND partition = $2::int4 AND next_offset = $3::int8"
-    " AND generation = $9::int RETURNING partition"};
+    " AND generation = $9::int RETURNING (SELECT writer FROM last_writer)"};
 // The last line of the history grows where the order goes on with its partition.
-constexpr PgStatement grow_history{
-    "grow_history",
-    "WITH grown AS (UPDATE history SET next_offset = $3::int8 WHERE ordinal ="
-    " (SELECT max(ordinal) FROM history) AND what = 'applied' AND topic = $1"
-    " AND partition = $2::int4 RETURNING ordinal)"
-    " INSERT INTO history (topic, what, partition, next_offset)"
-    " SELECT $1, 'applied', $2::int4, $3::int8 WHERE NOT EXISTS (SELECT FROM grown)"};
+constexpr PgStatement grow_history{"grow_history",
+                                   "UPDATE history SET next_offset = $3::int8 WHERE ordinal ="
+                                   " (SELECT max(ordinal) FROM history) AND what = 'applied'"
+                                   " AND topic = $1 AND partition = $2::int4 RETURNING ordinal"};
 constexpr PgStatement add_to_history{"add_to_history",
                                      "INSERT INTO history (topic, what, partition, next_offset)"
                                      " VALUES ($1, 'applied', $2::int4, $3::int8)"};
 constexpr PgStatement select_writer{"select_writer", "SELECT writer FROM last_writer"};
-constexpr PgStatement write_writer{
-    "write_writer", "UPDATE last_writer SET writer = $1::int8 WHERE writer <> $1::int8"};
+constexpr PgStatement update_writer{"update_writer", "UPDATE last_writer SET writer = $1::int8"};
 
 }  // namespace
 
@@ -77,22 +73,25 @@ LockedPositions lock_positions(PgSession& session, const std::string& topic,
 std::optional<Writer> advance_positions(PgSession& session, const std::string& topic,
                                         const std::vector<Advance>& advances, int generation,
                                         Writer writer) {
-  std::optional<Writer> before;
-  ask_to_advance(session, topic, advances, generation, writer, before);
+  Advancing advancing;
+  ask_to_advance(session, topic, advances, generation, advancing);
   session.flush();
-  return before;
+  if (advancing.before) finish_advance(session, topic, advances, advancing, writer);
+  return advancing.before;
 }
 
 void ask_to_advance(PgSession& session, const std::string& topic,
-                    const std::vector<Advance>& advances, int generation, Writer writer,
-                    std::optional<Writer>& before) {
-  before = writer;
-  const auto take_moved = [&before](const PgRows& rows) {
-    if (rows.size() == 0) before.reset();
+                    const std::vector<Advance>& advances, int generation, Advancing& advancing) {
+  advancing = {Writer{}, false};  // until one that has not moved says otherwise
+  const auto take_moved = [&before = advancing.before](const PgRows& rows) {
+    if (rows.size() == 0) {
+      before.reset();
+    } else if (before) {
+      before = Writer{std::stoll(std::string(rows.text(0, 0)))};
+    }
   };
-  const auto take_writer = [&before](const PgRows& rows) {
-    if (before) before = Writer{std::stoll(std::string(rows.text(0, 0)))};
-  };
+  // What is judged once more moves nothing.
+  if (advances.empty()) return session.ask(take_moved, select_writer);
   const auto text = [](const std::optional<std::int64_t>& number) {
     return number ? std::to_string(*number) : "";
   };
@@ -104,16 +103,26 @@ void ask_to_advance(PgSession& session, const std::string& topic,
       anchor_offset = advance.anchor->offset.value;
       digest = "\\x" + to_hex(bytes.data(), bytes.size());
     }
-    const int partition = to_number(advance.partition);
-    session.ask(take_moved, move_position, topic, partition,
+    session.ask(take_moved, move_position, topic, to_number(advance.partition),
                 advance.expected ? advance.expected->value : never_read, advance.first.value,
                 advance.next.value, text(anchor_offset), digest, text(advance.sequence),
                 generation);
-    session.post(&advance == &advances.front() ? grow_history : add_to_history, topic, partition,
-                 advance.next.value);
   }
-  session.ask(take_writer, select_writer);
-  session.post(write_writer, static_cast<std::int64_t>(writer));
+  const auto take_grown = [&advancing](const PgRows& rows) {
+    advancing.has_grown_history = rows.size() > 0;
+  };
+  session.ask(take_grown, grow_history, topic, to_number(advances.front().partition),
+              advances.front().next.value);
+}
+
+void finish_advance(PgSession& session, const std::string& topic,
+                    const std::vector<Advance>& advances, const Advancing& advancing,
+                    Writer writer) {
+  for (const Advance& advance : advances) {
+    if (&advance == &advances.front() && advancing.has_grown_history) continue;
+    session.post(add_to_history, topic, to_number(advance.partition), advance.next.value);
+  }
+  if (advancing.before != writer) session.post(update_writer, static_cast<std::int64_t>(writer));
 }
 
 }  // namespace uniqd

@@ -32,9 +32,19 @@ enum class Writer : std::int64_t {};
 [[nodiscard]] std::optional<Writer> advance_positions(PgSession& session, const std::string& topic,
                                                       const std::vector<Advance>& advances,
                                                       int generation, Writer writer);
-// The same, asked for only; the answer is there once the session is flushed.
+// What the first half of it says: who wrote the batch before, nothing where some position is not
+// the expected one; and whether the history's last line could take the first partition's step.
+struct Advancing {
+  std::optional<Writer> before;
+  bool has_grown_history = false;
+};
+// Its two halves, for whoever asks other things with the first. `advancing`, which must live as
+// long, is there once the session is flushed. REQUIRES: the batch's lock is held, or nobody else
+// writes; for the second half, that there is a writer before.
 void ask_to_advance(PgSession& session, const std::string& topic,
-                    const std::vector<Advance>& advances, int generation, Writer writer,
-                    std::optional<Writer>& before);
+                    const std::vector<Advance>& advances, int generation, Advancing& advancing);
+void finish_advance(PgSession& session, const std::string& topic,
+                    const std::vector<Advance>& advances, const Advancing& advancing,
+                    Writer writer);
 
 }  // namespace uniqd
