@@ -13,34 +13,39 @@ constexpr PgStatement select_compensations{"select_compensations",
 constexpr PgStatement lock_compensations{
     "lock_compensations", "SELECT " UNIQD_COMPENSATION_COLUMNS
                           " FROM compensations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"};
+// `rows`: with these columns, and at the end others.
+#define UNIQD_INSERT_COMPENSATIONS(rows, others)                                                   \
+  "INSERT INTO compensations (id, entity, entity_field, state, action, command, reason, event_id," \
+  " correlation_id, traceparent, topic, partition, \"offset\", decided_at, due_at, ended_at,"      \
+  " ended_by)"                                                                                     \
+  " SELECT id, entity, entity_field, state, action, command, reason, event_id, correlation_id,"    \
+  " traceparent, $1, partition, o, to_timestamp(decided_ms / 1000.0),"                             \
+  " CASE WHEN state IN ('confirmed', 'resolved', 'dismissed') OR action NOT IN ('send', 'alert')"  \
+  " THEN NULL ELSE now() END, CASE WHEN state IN ('confirmed', 'resolved') THEN now() END,"        \
+  " nullif(ended_by, '') FROM " rows                                                               \
+  " AS c (id, entity, entity_field, state, action, command, reason, event_id, correlation_id,"     \
+  " traceparent, partition, o, decided_ms, ended_by" others ")"
+constexpr PgStatement insert_compensation{
+    "insert_compensation",
+    UNIQD_INSERT_COMPENSATIONS("(VALUES ($2::uuid, $3::text, $4::text, $5::text, $6::text,"
+                               " $7::text, $8::text, $9::text, $10::text, $11::text, $12::int4,"
+                               " $13::int8, $14::int8, $15::text))",
+                               "")};
+// No COPY, which could not say which of them are due now, by the server's clock.
 constexpr PgStatement insert_compensations{
     "insert_compensations",
-    "INSERT INTO compensations (id, entity, entity_field, state, action, command, reason,"
-    " event_id, correlation_id, traceparent, topic, partition, \"offset\", decided_at, due_at, "
-    "ended_at,"
-    " ended_by)"
-    " SELECT id, entity, entity_field, state, action, command, reason, event_id, correlation_id,"
-    " traceparent, $1, partition, o, to_timestamp(decided_ms / 1000.0),"
-    " CASE WHEN state IN ('confirmed', 'resolved', 'dismissed') OR action NOT IN ('send', 'alert') "
-    "THEN NULL"
-    " ELSE now() END, CASE WHEN state IN ('confirmed', 'resolved') THEN now() END,"
-    " nullif(ended_by, '')"
-    " FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],"
-    " $8::text[], $9::text[], $10::text[], $11::text[], $12::int4[], $13::int8[], $14::int8[],"
-    " $15::text[])"
-    " WITH ORDINALITY AS c (id, entity, entity_field, state, action, command, reason, event_id,"
-    " correlation_id, traceparent, partition, o, decided_ms, ended_by, place)"
-    " ORDER BY place"};
-constexpr PgStatement insert_violations{
-    "insert_violations",
+    UNIQD_INSERT_COMPENSATIONS("unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],"
+                               " $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],"
+                               " $12::int4[], $13::int8[], $14::int8[], $15::text[])"
+                               " WITH ORDINALITY",
+                               ", place") " ORDER BY place"};
+constexpr PgTable violations_table{
+    "violations (compensation, cause, constraint_name, fields, value, owner, event_id, event_type,"
+    " partition, \"offset\")",
+    10, "insert_violation",
     "INSERT INTO violations (compensation, cause, constraint_name, fields, value, owner, event_id,"
-    " event_type, partition, \"offset\")"
-    " SELECT compensation, cause, constraint_name,"
-    " fields::text[], value, owner, event_id, event_type, partition, o"
-    " FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[],"
-    " $7::text[], $8::text[], $9::int4[], $10::int8[])"
-    " AS v (compensation, cause, constraint_name, fields, value, owner, event_id, event_type,"
-    " partition, o)"};
+    " event_type, partition, \"offset\") VALUES ($1::uuid, $2::uuid, $3::text, $4::text[],"
+    " $5::bytea, $6::text, $7::text, $8::text, $9::int4, $10::int8)"};
 constexpr PgStatement change_compensations{
     "change_compensations",
     "UPDATE compensations c SET state = n.state, action = n.action, command = n.command,"
@@ -52,54 +57,28 @@ constexpr PgStatement change_compensations{
     " $7::int4[]) n (id, state, action, command, reason, ended_by, becomes_due)"
     " WHERE c.id = n.id"};
 
-// As PostgreSQL reads an array that is written as text.
-std::string array_literal(const std::vector<std::string>& texts) {
-  std::string literal = "{";
-  for (const std::string& text : texts) {
-    if (literal.size() > 1) literal += ',';
-    literal += '"';
-    for (const char c : text) {
-      if (c == '"' || c == '\\') literal += '\\';
-      literal += c;
-    }
-    literal += '"';
+void add_violations(PgNewRows& rows, const Compensation& compensation) {
+  for (const Violation& violation : compensation.violations) {
+    PgArray fields = PgArray::of_text();
+    for (const std::string& field : violation.fields) fields.add_bytes(field);
+    PgFields& row = rows.add();
+    row.add_uuid(compensation.id);
+    row.add_uuid(violation.cause);
+    row.add_bytes(violation.constraint);
+    row.add_bytes(fields.encode());
+    row.add_bytes({reinterpret_cast<const char*>(violation.value.bytes.data()),
+                   violation.value.bytes.size()});
+    row.add_bytes(violation.owner);
+    row.add_bytes(violation.event_id);
+    row.add_bytes(violation.event_type);
+    row.add_int4(to_number(violation.partition));
+    row.add_int8(violation.offset.value);
   }
-  return literal + '}';
 }
-
-// One more array parameter for each column of the violations table.
-struct ViolationColumns {
-  PgArray compensations = PgArray::of_uuid();
-  PgArray causes = PgArray::of_uuid();
-  PgArray constraints = PgArray::of_text();
-  PgArray fields = PgArray::of_text();
-  PgArray values = PgArray::of_bytea();
-  PgArray owners = PgArray::of_text();
-  PgArray event_ids = PgArray::of_text();
-  PgArray event_types = PgArray::of_text();
-  PgArray partitions = PgArray::of_int4();
-  PgArray offsets = PgArray::of_int8();
-
-  void add(CompensationId compensation, const Violation& violation) {
-    compensations.add_uuid(compensation);
-    causes.add_uuid(violation.cause);
-    constraints.add_bytes(violation.constraint);
-    fields.add_bytes(array_literal(violation.fields));
-    values.add_bytes({reinterpret_cast<const char*>(violation.value.bytes.data()),
-                      violation.value.bytes.size()});
-    owners.add_bytes(violation.owner);
-    event_ids.add_bytes(violation.event_id);
-    event_types.add_bytes(violation.event_type);
-    partitions.add_int4(to_number(violation.partition));
-    offsets.add_int8(violation.offset.value);
-  }
-  void add_all(const Compensation& compensation) {
-    for (const Violation& violation : compensation.violations) add(compensation.id, violation);
-  }
-};
 
 void insert_opened(PgWrites& writes, const std::string& topic,
                    const std::vector<Compensation>& opened) {
+  if (opened.empty()) return;
   PgArray ids = PgArray::of_uuid();
   PgArray entities = PgArray::of_text();
   PgArray entity_fields = PgArray::of_text();
@@ -130,9 +109,9 @@ void insert_opened(PgWrites& writes, const std::string& topic,
     decided.add_int8(compensation.decided_at_ms);
     ended_by.add_bytes(compensation.ended_by);
   }
-  writes.post(insert_compensations, topic, ids, entities, entity_fields, states, actions, commands,
-              reasons, event_ids, correlation_ids, traceparents, partitions, offsets, decided,
-              ended_by);
+  writes.post_rows(insert_compensation, insert_compensations, topic, ids, entities, entity_fields,
+                   states, actions, commands, reasons, event_ids, correlation_ids, traceparents,
+                   partitions, offsets, decided, ended_by);
 }
 
 void update_changed(PgWrites& writes, const std::vector<Compensations::Changes::Change>& changed) {
@@ -169,16 +148,12 @@ void ask_compensations(PgSession& session, const std::vector<CompensationId>& id
 
 void save_compensations(PgWrites& writes, const std::string& topic,
                         const Compensations::Changes& changes) {
-  if (!changes.opened.empty()) insert_opened(writes, topic, changes.opened);
+  insert_opened(writes, topic, changes.opened);
   if (!changes.changed.empty()) update_changed(writes, changes.changed);
-  ViolationColumns violations;
-  for (const Compensation& compensation : changes.opened) violations.add_all(compensation);
-  for (const auto& change : changes.changed) violations.add_all(change.now);
-  if (violations.causes.size() == 0) return;
-  writes.post(insert_violations, violations.compensations, violations.causes,
-              violations.constraints, violations.fields, violations.values, violations.owners,
-              violations.event_ids, violations.event_types, violations.partitions,
-              violations.offsets);
+  PgNewRows violations(violations_table);
+  for (const Compensation& compensation : changes.opened) add_violations(violations, compensation);
+  for (const auto& change : changes.changed) add_violations(violations, change.now);
+  writes.insert(std::move(violations));
 }
 
 }  // namespace uniqd

@@ -12,21 +12,26 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Attributes = std::vector<std::pair<std::string, std::string>>;
 
+// Member by member: lists of initialisers are copied once a level.
 Json body_of(const Compensation& compensation, const std::string& source_topic) {
   Json violations = Json::array();
   for (const Violation& violation : compensation.violations) {
-    violations.push_back({{"constraint", violation.constraint},
-                          {"fields", violation.fields},
-                          {"value", to_hex(violation.value)},
-                          {"owner", violation.owner}});
+    Json& entry = violations.emplace_back();
+    entry["constraint"] = violation.constraint;
+    entry["fields"] = violation.fields;
+    entry["value"] = to_hex(violation.value);
+    entry["owner"] = violation.owner;
   }
-  return {{compensation.entity_field, compensation.entity},
-          {"reason", compensation.action.reason},
-          {"violations", std::move(violations)},
-          {"decidedAt",
-           {{"topic", source_topic},
-            {"partition", to_number(compensation.partition)},
-            {"offset", compensation.offset.value}}}};
+  Json decided_at;
+  decided_at["topic"] = source_topic;
+  decided_at["partition"] = to_number(compensation.partition);
+  decided_at["offset"] = compensation.offset.value;
+  Json body;
+  body[compensation.entity_field] = compensation.entity;
+  body.emplace("reason", compensation.action.reason);
+  body.emplace("violations", std::move(violations));
+  body.emplace("decidedAt", std::move(decided_at));
+  return body;
 }
 
 // CloudEvents attributes, without the ce_ that the binary mode puts before them.
@@ -57,7 +62,7 @@ Command encode_command(const Compensation& compensation, const std::string& sour
   Command command;
   command.id = compensation.id;
   command.key = compensation.entity;
-  const Json body = body_of(compensation, source_topic);
+  Json body = body_of(compensation, source_topic);
   const Attributes attributes = attributes_of(compensation, source_topic);
   if (envelope == CommandEnvelope::cloudevents_binary) {
     for (const auto& [name, value] : attributes) command.headers.emplace_back("ce_" + name, value);
@@ -68,7 +73,7 @@ Command encode_command(const Compensation& compensation, const std::string& sour
     for (const auto& [name, value] : attributes) message[name] = value;
     if (!compensation.traceparent.empty()) message["traceparent"] = compensation.traceparent;
     message["datacontenttype"] = "application/json";
-    message["data"] = body;
+    message["data"] = std::move(body);
     command.headers.emplace_back("content-type", "application/cloudevents+json; charset=UTF-8");
     command.body = message.dump();
   }

@@ -11,7 +11,7 @@ namespace uniqd {
 namespace {
 
 void copy_entities(const PgTarget& target, Model& model) {
-  PgCopy copy(target, entity_columns, entity_column_count);
+  PgCopy copy(target, entities_table.columns, entities_table.column_count);
   model.drain_entities([&](const std::string& name, const Entity& entity) {
     add_entity(copy.add_row(), name, entity, model.constraints());
   });
@@ -20,7 +20,7 @@ void copy_entities(const PgTarget& target, Model& model) {
 
 std::vector<std::int64_t> copy_claims(const PgTarget& target, Model& model) {
   std::vector<std::int64_t> counts(model.constraints().size());
-  PgCopy copy(target, claim_columns, claim_column_count);
+  PgCopy copy(target, claims_table.columns, claims_table.column_count);
   model.drain_claims([&](const Claim& claim) {
     add_claim(copy.add_row(), claim);
     ++counts[claim.constraint];
@@ -30,12 +30,9 @@ std::vector<std::int64_t> copy_claims(const PgTarget& target, Model& model) {
 }
 
 void copy_contenders(const PgTarget& target, Model& model) {
-  PgCopy copy(target, "contenders (key, entity)", 2);
-  model.drain_contenders([&](ClaimKey key, const std::string& entity) {
-    PgFields& row = copy.add_row();
-    row.add_uuid(key);
-    row.add_bytes(entity);
-  });
+  PgCopy copy(target, contenders_table.columns, contenders_table.column_count);
+  model.drain_contenders(
+      [&](ClaimKey key, const std::string& entity) { add_contender(copy.add_row(), key, entity); });
   copy.finish();
 }
 

@@ -24,9 +24,6 @@ constexpr PgStatement select_causes{
 
 constexpr PgStatement delete_entities{"delete_entities",
                                       "DELETE FROM entities WHERE entity = ANY($1::text[])"};
-constexpr PgStatement insert_entities{"insert_entities",
-                                      "INSERT INTO entities (entity, state, compensation)"
-                                      " SELECT * FROM unnest($1::text[], $2::bytea[], $3::uuid[])"};
 constexpr PgStatement update_entities{
     "update_entities",
     "INSERT INTO entities (entity, state, compensation)"
@@ -35,9 +32,6 @@ constexpr PgStatement update_entities{
     " SET state = excluded.state, compensation = excluded.compensation"};
 constexpr PgStatement delete_claims{"delete_claims",
                                     "DELETE FROM claims WHERE key = ANY($1::uuid[])"};
-constexpr PgStatement insert_claims{"insert_claims",
-                                    "INSERT INTO claims (key, constraint_id, owner)"
-                                    " SELECT * FROM unnest($1::uuid[], $2::int2[], $3::text[])"};
 constexpr PgStatement update_claims{"update_claims",
                                     "INSERT INTO claims (key, constraint_id, owner)"
                                     " SELECT * FROM unnest($1::uuid[], $2::int2[], $3::text[])"
@@ -48,11 +42,6 @@ constexpr PgStatement delete_contenders{
     "delete_contenders",
     "DELETE FROM contenders c USING unnest($1::uuid[], $2::text[]) g (key, entity)"
     " WHERE c.key = g.key AND c.entity = g.entity"};
-constexpr PgStatement insert_contenders{
-    "insert_contenders",
-    "INSERT INTO contenders (key, entity) SELECT key, entity"
-    " FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS n (key, entity, place)"
-    " ORDER BY place"};
 constexpr PgStatement delete_texts{"delete_texts",
                                    "DELETE FROM value_texts WHERE entity = ANY($1::text[])"};
 constexpr PgStatement upsert_texts{
@@ -85,9 +74,6 @@ PgArray uuid_array(std::vector<ClaimKey> keys) {
   for (const auto& key : keys) array.add_uuid(key);
   return array;
 }
-
-// From so many rows on, what COPY saves by row is more than its own round trips cost.
-constexpr std::size_t copied_rows_min = 50;
 
 using NamedEntity = std::pair<std::string, Entity>;
 
@@ -122,8 +108,8 @@ InOrder<Row> in_order(const std::vector<Row>& rows) {
   return sorted;
 }
 
-void write_entities(PgWrites& writes, const PgStatement& statement,
-                    const InOrder<NamedEntity>& entities, const ConstraintSet& constraints) {
+void update_changed(PgWrites& writes, const InOrder<NamedEntity>& entities,
+                    const ConstraintSet& constraints) {
   if (entities.empty()) return;
   PgArray names = PgArray::of_text();
   PgArray states = PgArray::of_bytea();
@@ -137,10 +123,10 @@ void write_entities(PgWrites& writes, const PgStatement& statement,
       compensations.add_null();
     }
   }
-  writes.post(statement, names, states, compensations);
+  writes.post(update_entities, names, states, compensations);
 }
 
-void write_claims(PgWrites& writes, const PgStatement& statement, const InOrder<Claim>& claims) {
+void update_changed(PgWrites& writes, const InOrder<Claim>& claims) {
   if (claims.empty()) return;
   PgArray keys = PgArray::of_uuid();
   PgArray constraints = PgArray::of_int2();
@@ -150,30 +136,22 @@ void write_claims(PgWrites& writes, const PgStatement& statement, const InOrder<
     constraints.add_int2(static_cast<std::int16_t>(claim->constraint));
     owners.add_bytes(claim->owner);
   }
-  writes.post(statement, keys, constraints, owners);
+  writes.post(update_claims, keys, constraints, owners);
 }
 
-void add_entities(PgWrites& writes, const InOrder<NamedEntity>& entities,
+void insert_added(PgWrites& writes, const InOrder<NamedEntity>& entities,
                   const ConstraintSet& constraints) {
-  if (entities.size() < copied_rows_min) {
-    return write_entities(writes, insert_entities, entities, constraints);
-  }
-  PgFields rows;
+  PgNewRows rows(entities_table);
   for (const auto& [front, entity] : entities) {
-    rows.append_int2(entity_column_count);
-    add_entity(rows, entity->first, entity->second, constraints);
+    add_entity(rows.add(), entity->first, entity->second, constraints);
   }
-  writes.copy(entity_columns, std::move(rows));
+  writes.insert(std::move(rows));
 }
 
-void add_claims(PgWrites& writes, const InOrder<Claim>& claims) {
-  if (claims.size() < copied_rows_min) return write_claims(writes, insert_claims, claims);
-  PgFields rows;
-  for (const auto& [front, claim] : claims) {
-    rows.append_int2(claim_column_count);
-    add_claim(rows, *claim);
-  }
-  writes.copy(claim_columns, std::move(rows));
+void insert_added(PgWrites& writes, const InOrder<Claim>& claims) {
+  PgNewRows rows(claims_table);
+  for (const auto& [front, claim] : claims) add_claim(rows.add(), *claim);
+  writes.insert(std::move(rows));
 }
 
 void write_texts(PgWrites& writes, const ModelChanges& changes) {
@@ -193,8 +171,9 @@ void write_texts(PgWrites& writes, const ModelChanges& changes) {
   writes.post(upsert_texts, entities, slots, values);
 }
 
-void write_contenders(PgWrites& writes, const PgStatement& statement,
-                      const std::vector<std::pair<ClaimKey, std::string>>& contenders) {
+using Contending = std::vector<std::pair<ClaimKey, std::string>>;
+
+void remove_contenders(PgWrites& writes, const Contending& contenders) {
   if (contenders.empty()) return;
   PgArray keys = PgArray::of_uuid();
   PgArray entities = PgArray::of_text();
@@ -202,7 +181,14 @@ void write_contenders(PgWrites& writes, const PgStatement& statement,
     keys.add_uuid(key);
     entities.add_bytes(entity);
   }
-  writes.post(statement, keys, entities);
+  writes.post(delete_contenders, keys, entities);
+}
+
+// In this order, which becomes that of their ordinals.
+void insert_contenders(PgWrites& writes, const Contending& contenders) {
+  PgNewRows rows(contenders_table);
+  for (const auto& [key, entity] : contenders) add_contender(rows.add(), key, entity);
+  writes.insert(std::move(rows));
 }
 
 bool can_violate(const Event& event) { return event.effect != Effect::release; }
@@ -316,13 +302,13 @@ void save_model(PgWrites& writes, const ModelChanges& changes, const ConstraintS
     writes.post(delete_entities,
                 text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
   }
-  write_entities(writes, update_entities, in_order(changes.entities_changed), constraints);
-  add_entities(writes, in_order(changes.entities_added), constraints);
-  add_claims(writes, in_order(changes.claims_added));
-  write_claims(writes, update_claims, in_order(changes.claims_changed));
+  update_changed(writes, in_order(changes.entities_changed), constraints);
+  insert_added(writes, in_order(changes.entities_added), constraints);
+  insert_added(writes, in_order(changes.claims_added));
+  update_changed(writes, in_order(changes.claims_changed));
   add_claim_counts(writes, constraints, changes.claim_count_deltas);
-  write_contenders(writes, delete_contenders, changes.contenders_removed);
-  write_contenders(writes, insert_contenders, changes.contenders_added);
+  remove_contenders(writes, changes.contenders_removed);
+  insert_contenders(writes, changes.contenders_added);
   if (keeps_texts) write_texts(writes, changes);
 }
 

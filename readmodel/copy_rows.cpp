@@ -21,4 +21,9 @@ void add_claim(PgFields& row, const Claim& claim) {
   row.add_bytes(claim.owner);
 }
 
+void add_contender(PgFields& row, ClaimKey key, std::string_view entity) {
+  row.add_uuid(key);
+  row.add_bytes(entity);
+}
+
 }  // namespace uniqd

@@ -13,4 +13,10 @@ std::string PgArray::encode() const {
   return out.bytes() + bytes();
 }
 
+std::optional<std::string> PgArray::only_element() const {
+  constexpr std::size_t length_bytes = 4;
+  if (has_null()) return std::nullopt;
+  return bytes().substr(length_bytes);
+}
+
 }  // namespace uniqd

@@ -4,6 +4,7 @@
 // Format: PostgreSQL source, src/backend/utils/adt/arrayfuncs.c, array_recv.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "readmodel/pg_fields.hpp"
@@ -30,6 +31,8 @@ class PgArray : private PgFields {
 
   // The parameter's bytes.
   [[nodiscard]] std::string encode() const;
+  // Those of a parameter that is the only element; none for null. REQUIRES: there is only one.
+  [[nodiscard]] std::optional<std::string> only_element() const;
 
  private:
   explicit PgArray(std::int32_t element_type) : element_type_(element_type) {}

@@ -13,6 +13,9 @@
 namespace uniqd {
 namespace {
 
+constexpr PgStatement begin_transaction{"begin", "BEGIN"};
+constexpr PgStatement commit{"commit", "COMMIT"};
+
 std::string quoted(const std::string& value) {
   std::string out = "'";
   for (const char c : value) {
@@ -136,7 +139,7 @@ void PgSession::begin() { transaction_ = Transaction::to_begin; }
 
 void PgSession::commit_transaction() {
   if (transaction_ == Transaction::open) {
-    send_text("COMMIT");
+    post(commit);
     if (hand_out() != "COMMIT") throw StoreFailure("40000", "the transaction was rolled back");
   }
   transaction_ = Transaction::none;
@@ -167,15 +170,7 @@ void PgSession::begin_pipeline() {
   has_posted_ = true;
   if (transaction_ != Transaction::to_begin) return;
   transaction_ = Transaction::open;
-  send_text("BEGIN");
-}
-
-void PgSession::send_text(const char* sql) {
-  begin_pipeline();
-  if (PQsendQueryParams(raw(), sql, 0, nullptr, nullptr, nullptr, nullptr, 0) != 1) {
-    throw StoreFailure("", first_line(PQerrorMessage(raw())));
-  }
-  sent_.emplace_back();
+  post(begin_transaction);
 }
 
 void PgSession::send(const PgStatement& statement, const std::vector<PgArgument>& arguments,
@@ -197,8 +192,8 @@ void PgSession::send(const PgStatement& statement, const std::vector<PgArgument>
   std::vector<int> lengths;
   std::vector<int> formats;
   for (const PgArgument& argument : arguments) {
-    values.push_back(argument.bytes.data());
-    lengths.push_back(static_cast<int>(argument.bytes.size()));
+    values.push_back(argument.bytes ? argument.bytes->c_str() : nullptr);
+    lengths.push_back(argument.bytes ? static_cast<int>(argument.bytes->size()) : 0);
     formats.push_back(argument.is_binary ? 1 : 0);
   }
   check(PQsendQueryPrepared(connection, name.c_str(), static_cast<int>(arguments.size()),

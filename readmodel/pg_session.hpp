@@ -36,7 +36,14 @@ struct PgArgument {
   explicit PgArgument(const PgArray& array) : bytes(array.encode()), is_binary(true) {}
   template <class Argument>
   explicit PgArgument(const Argument& argument) : bytes(pqxx::to_string(argument)) {}
-  std::string bytes;
+  // Of a value, not an array, in its binary form; none: null.
+  static PgArgument binary(std::optional<std::string> value) {
+    PgArgument argument(0);
+    argument.bytes = std::move(value);
+    argument.is_binary = true;
+    return argument;
+  }
+  std::optional<std::string> bytes;  // none: null
   bool is_binary = false;
 };
 
@@ -160,7 +167,6 @@ class PgSession {
 
   void send(const PgStatement& statement, const std::vector<PgArgument>& arguments,
             const Take& take);
-  void send_text(const char* sql);
   void begin_pipeline();
   struct PipelineEnd {
     std::vector<std::pair<Take, PgResult>> answers;

@@ -7,6 +7,7 @@
 
 #include "readmodel/pg_fields.hpp"
 #include "readmodel/pg_session.hpp"
+#include "readmodel/pg_table.hpp"
 
 namespace uniqd {
 
@@ -19,10 +20,20 @@ class PgWrites {
   void post(const PgStatement& statement, const Arguments&... arguments) {
     steps_.push_back({statement, {PgArgument(arguments)...}, {}});
   }
-  // `columns`: the table and its columns; `rows`: each begins with their number.
-  void copy(const char* columns, PgFields rows) {
-    steps_.push_back({{"", columns}, {}, std::move(rows)});
+  // A row for each element of the arrays, which have the same number of them, with the same `first`
+  // for all. `one` takes the elements of a single row in the arrays' place, which costs a third.
+  template <class... Arrays>
+  void post_rows(const PgStatement& one, const PgStatement& many, const std::string& first,
+                 const Arrays&... arrays) {
+    if (((arrays.size() == 1) && ...)) {
+      steps_.push_back(
+          {one, {PgArgument(first), PgArgument::binary(arrays.only_element())...}, {}});
+    } else {
+      post(many, first, arrays...);
+    }
   }
+  // One by one where they are few, else by COPY.
+  void insert(PgNewRows rows);
 
   // Has the server do it all; how the statements behind the last COPY went is told by the next call
   // of anything else. REQUIRES: a transaction is open. Throws StoreFailure.
@@ -30,7 +41,7 @@ class PgWrites {
 
  private:
   struct Step {
-    PgStatement statement;  // without a name: a COPY
+    PgStatement statement;  // without a name: a COPY into these columns
     std::vector<PgArgument> arguments;
     PgFields rows;
   };

@@ -5,9 +5,11 @@
 #include <limits>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "readmodel/pg_copy.hpp"
+#include "readmodel/pg_writes.hpp"
 #include "tests/integration/pg_schema.hpp"
 #include "tests/support/table_language.hpp"
 
@@ -97,6 +99,42 @@ TEST_CASE("a column is copied out row by row, as long as it is wanted") {
     FAIL("it divides by zero");
   } catch (const StoreFailure& failure) {
     CHECK(failure.sqlstate() == "22012");
+  }
+}
+
+TEST_CASE("rows come in as they are, few or many") {
+  static constexpr PgTable table{"kept (id, name)", 2, "insert_kept",
+                                 "INSERT INTO kept (id, name) VALUES ($1::int8, $2::text)"};
+  const PgSchema schema;
+  PgSession session(schema.target);
+  session.run("CREATE SCHEMA \"" + schema.target.schema +
+              "\"; CREATE TABLE kept (ordinal bigint GENERATED ALWAYS AS IDENTITY, id bigint,"
+              " name text)");
+  for (const std::int64_t count : {0, 1, 2, 19, 20, 1000}) {
+    CAPTURE(count);
+    PgNewRows rows(table);
+    for (std::int64_t id = count; id > 0; --id) {
+      PgFields& row = rows.add();
+      row.add_int8(id);
+      if (id % 3 == 0) {
+        row.add_null();
+      } else {
+        row.add_bytes(id % 3 == 1 ? "" : "Zo\xC3\xAB\n");
+      }
+    }
+    PgWrites writes;
+    writes.insert(std::move(rows));
+    session.begin();
+    session.run("TRUNCATE kept RESTART IDENTITY");
+    writes.send(session);
+    session.commit_transaction();
+    // All there, in their order.
+    CHECK(session.run("SELECT count(*) FROM kept")[0][0].as<std::int64_t>() == count);
+    CHECK(session
+              .run("SELECT count(*) FROM kept WHERE id + ordinal <> (SELECT count(*) + 1 FROM kept)"
+                   " OR name IS DISTINCT FROM"
+                   " CASE id % 3 WHEN 0 THEN NULL WHEN 1 THEN '' ELSE E'Zo\\u00EB\\n' END")[0][0]
+              .as<std::int64_t>() == 0);
   }
 }
 
