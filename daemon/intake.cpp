@@ -1,14 +1,12 @@
 #include "daemon/intake.hpp"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <spdlog/spdlog.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "daemon/scheduling.hpp"
 #include "readmodel/digest.hpp"
 
 namespace uniqd {
@@ -17,29 +15,6 @@ namespace {
 constexpr std::size_t records_at_first = 5'000;
 constexpr std::size_t records_min = 500;
 constexpr std::chrono::milliseconds long_batch{500};
-
-// sched_setattr(2), whose type the C library does not have.
-struct SchedulingAttributes {
-  std::uint32_t size = sizeof(SchedulingAttributes);
-  std::uint32_t policy = SCHED_OTHER;
-  std::uint64_t flags = 0;
-  std::int32_t nice = 0;
-  std::uint32_t priority = 0;
-  std::uint64_t runtime_ns = 0;
-  std::uint64_t deadline_ns = 0;
-  std::uint64_t period_ns = 0;
-};
-
-// The loop's thread and the database's process mostly wait for short answers, and are not to wait
-// for this one as well. Being nicer than they are was enough before Linux 6.6; since 6.12 who wakes
-// up takes a core at once only from one whose slice of time is longer. Where the kernel will have
-// none of it, it goes on as it is.
-void give_way() {
-  SchedulingAttributes attributes;
-  attributes.nice = 10;
-  attributes.runtime_ns = 20'000'000;
-  (void)syscall(SYS_sched_setattr, 0, &attributes, 0);
-}
 
 }  // namespace
 

@@ -25,6 +25,7 @@
 #include "daemon/loop.hpp"
 #include "daemon/open_read_model.hpp"
 #include "daemon/postgres_ledger.hpp"
+#include "daemon/scheduling.hpp"
 #include "daemon/stop_signal.hpp"
 #include "daemon/system_clock.hpp"
 #include "daemon/version.hpp"
@@ -154,6 +155,7 @@ class Daemon {
     spdlog::info("reading {} from {} as group {}", settings_.source.topic, settings_.source.brokers,
                  settings_.source.group);
     sd_notify(0, "STATUS=running");
+    go_first();
     int exit_code = exit_done;
     while (!stop_.is_set()) {
       const LoopStep step = loop.step();
@@ -171,6 +173,7 @@ class Daemon {
 
   // On the relay's thread: with a connection of its own, and alone with the producer.
   void run_relay(KafkaPublisher& publisher) {
+    go_first();
     const SendPolicy policy = make_send_policy(settings_);
     PostgresOutbox outbox(make_pg_target(settings_), settings_.source.topic, policy);
     Relay relay(outbox, publisher, settings_.source.topic, make_command_envelope(settings_),
