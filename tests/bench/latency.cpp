@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -43,63 +44,98 @@ class Sent {
   std::map<std::string, Clock::time_point> sent_;
 };
 
-// Sends at its pace; returns how many duplicates.
-std::size_t send(const std::string& topic, UserStream& stream, std::chrono::seconds length,
-                 Sent& sent) {
-  LoadProducer producer(Services::get().brokers, LoadProducer::Pace::prompt);
+// A topic, those who answer its duplicates, and what is sent to it. Used by one sender and one
+// reader at once.
+struct Lane {
+  std::string topic;
+  std::string answers_topic;
+  UserStream& stream;
+  Sent sent{};
+  // More than will ever come, until it is known.
+  std::atomic<std::size_t> expected{static_cast<std::size_t>(-1)};
+  std::vector<double> latencies_ms{};
+  std::string trouble{};
+};
+
+// Sends at its pace until then; returns how many duplicates.
+std::size_t send(LoadProducer& producer, Lane& lane, Clock::time_point until) {
   std::size_t duplicates = 0;
   const auto began = Clock::now();
-  for (std::uint64_t i = 0; Clock::now() < began + length; ++i) {
+  for (std::uint64_t i = 0; Clock::now() < until; ++i) {
     const bool is_duplicate = i % one_in == one_in - 1;
-    const UserEvent event = is_duplicate ? stream.duplicate() : stream.add();
+    const UserEvent event = is_duplicate ? lane.stream.duplicate() : lane.stream.add();
     const std::string user = user_id(event.user);
     const std::string payload = payload_of(event);
     std::this_thread::sleep_until(began + i * pace);
     if (is_duplicate) {
-      sent.note(user, Clock::now());
+      lane.sent.note(user, Clock::now());
       ++duplicates;
     }
-    producer.produce(topic, user, payload);
+    producer.produce(lane.topic, user, payload);
   }
-  producer.flush();
   return duplicates;
 }
 
+// To each lane for a second, in turns, until each had `length`.
+void send_in_turns(const std::vector<Lane*>& lanes, std::chrono::seconds length) {
+  LoadProducer producer(Services::get().brokers, LoadProducer::Pace::prompt);
+  std::vector<std::size_t> duplicates(lanes.size());
+  auto until = Clock::now();
+  for (std::int64_t second = 0; second < length.count(); ++second) {
+    for (std::size_t index = 0; index < lanes.size(); ++index) {
+      until += std::chrono::seconds{1};
+      duplicates[index] += send(producer, *lanes[index], until);
+    }
+  }
+  producer.flush();
+  for (std::size_t index = 0; index < lanes.size(); ++index) {
+    lanes[index]->expected = duplicates[index];
+  }
+}
+
 // Reads answers until as many came as were sent; an answer's key is the user.
-std::vector<double> collect(RecordReader& answers, const Sent& sent, Clock::time_point from,
-                            const std::atomic<std::size_t>& expected, Clock::time_point until) {
-  std::vector<double> latencies_ms;
+void collect(Lane& lane, RecordReader& answers, Clock::time_point from, Clock::time_point until) {
   std::map<std::string, bool> seen;
-  while (seen.size() < expected) {
+  while (seen.size() < lane.expected) {
     if (Clock::now() > until) {
-      throw std::runtime_error(fmt::format("{} answers of {} came in time", seen.size(), expected));
+      lane.trouble =
+          fmt::format("{} answers of {} came in time", seen.size(), lane.expected.load());
+      return;
     }
     const KafkaMessage message = answers.next(100);
     const auto now = Clock::now();
     if (!message) continue;
     const std::string user(static_cast<const char*>(message->key), message->key_len);
-    const auto at = sent.find(user);
+    const auto at = lane.sent.find(user);
     if (!at || !seen.emplace(user, true).second || *at < from) continue;
-    latencies_ms.push_back(std::chrono::duration<double, std::milli>(now - *at).count());
+    lane.latencies_ms.push_back(std::chrono::duration<double, std::milli>(now - *at).count());
   }
-  return latencies_ms;
 }
 
-std::vector<double> time_answers(const std::string& topic, const std::string& answers_topic,
-                                 UserStream& stream, std::chrono::seconds length, Sent& sent) {
-  RecordReader answers(Services::get().brokers, answers_topic, end_of(answers_topic));
+// `length` for each of them.
+void time_answers(const std::vector<Lane*>& lanes, std::chrono::seconds length) {
+  std::vector<std::unique_ptr<RecordReader>> readers;
+  readers.reserve(lanes.size());
+  for (const Lane* lane : lanes) {
+    readers.push_back(std::make_unique<RecordReader>(Services::get().brokers, lane->answers_topic,
+                                                     end_of(lane->answers_topic)));
+  }
   const auto began = Clock::now();
-  // More than will ever come, until it is known.
-  std::atomic<std::size_t> expected{static_cast<std::size_t>(-1)};
-  std::thread sender([&] { expected = send(topic, stream, length, sent); });
-  try {
-    auto latencies_ms =
-        collect(answers, sent, began + warm_up, expected, began + length + answers_within);
-    sender.join();
-    return latencies_ms;
-  } catch (...) {
-    sender.join();
-    throw;
+  const auto count = static_cast<std::int64_t>(lanes.size());
+  std::vector<std::jthread> threads;
+  for (std::size_t index = 0; index < lanes.size(); ++index) {
+    threads.emplace_back([=, lane = lanes[index], answers = readers[index].get()] {
+      try {
+        collect(*lane, *answers, began + warm_up * count, began + length * count + answers_within);
+      } catch (const std::runtime_error& failure) {
+        lane->trouble = failure.what();
+      }
+    });
+  }
+  send_in_turns(lanes, length);
+  threads.clear();
+  for (const Lane* lane : lanes) {
+    if (!lane->trouble.empty()) throw std::runtime_error(lane->trouble);
   }
 }
 
@@ -149,26 +185,35 @@ class BareLoop {
   std::thread thread_;
 };
 
-std::vector<double> time_bare(std::chrono::seconds length) {
-  const std::string topic = make_topic();
-  const std::string answers_topic = make_topic();
-  Sent sent;
-  UserStream stream;
-  LoadProducer producer(Services::get().brokers, LoadProducer::Pace::prompt);
-  for (int i = 0; i < 100; ++i) producer.produce(topic, stream.add());
-  producer.flush();
-  BareLoop loop(topic, answers_topic, sent);
-  return time_answers(topic, answers_topic, stream, length, sent);
-}
+// One run of both: each has its own topic, and they take turns, so that the machine's good and bad
+// seconds are the same for both.
+struct Pair {
+  std::vector<double> uniqd_ms;
+  std::vector<double> bare_ms;
+};
 
-std::vector<double> time_uniqd(std::chrono::seconds length) {
+Pair time_pair(std::chrono::seconds length) {
   Stage stage(make_topic());
   UserStream stream;
+  UserStream bare_stream;
+  Lane uniqd{stage.topic(), stage.commands_topic(), stream};
+  Lane bare{make_topic(), make_topic(), bare_stream};
   LoadProducer producer(Services::get().brokers, LoadProducer::Pace::bulk);
-  for (int i = 0; i < 1000; ++i) producer.produce(stage.topic(), stream.add());
+  constexpr int users_before = 1000;
+  const std::string users = std::to_string(users_before);
+  for (int i = 0; i < users_before; ++i) {
+    producer.produce(uniqd.topic, stream.add());
+    producer.produce(bare.topic, bare_stream.add());
+  }
   producer.flush();
   start_and_settle(stage);
-  return time_duplicates(stage, stream, length);
+  BareLoop loop(bare.topic, bare.answers_topic, bare.sent);
+  test::wait_until(
+      "the bare loop has kept what was there before",
+      [&] { return stage.link().text("SELECT count(*) FROM public.bench_bare") == users; },
+      std::chrono::minutes{1});
+  time_answers({&uniqd, &bare}, length);
+  return {std::move(uniqd.latencies_ms), std::move(bare.latencies_ms)};
 }
 
 }  // namespace
@@ -196,15 +241,17 @@ void start_and_settle(Stage& stage) {
       "uniqd has applied all and sent what it had to",
       [&] {
         return stage.applied() >= end &&
-               stage.link().text("SELECT 1 FROM compensations WHERE state = 'pending' LIMIT 1") ==
-                   "";
+               stage.link()
+                   .text("SELECT 1 FROM compensations WHERE state = 'pending' LIMIT 1")
+                   .empty();
       },
       std::chrono::minutes{5});
 }
 
 std::vector<double> time_duplicates(Stage& stage, UserStream& stream, std::chrono::seconds length) {
-  Sent sent;
-  return time_answers(stage.topic(), stage.commands_topic(), stream, length, sent);
+  Lane lane{stage.topic(), stage.commands_topic(), stream};
+  time_answers({&lane}, length);
+  return std::move(lane.latencies_ms);
 }
 
 void measure_latency(const Sizes& sizes, Report& report) {
@@ -215,8 +262,7 @@ void measure_latency(const Sizes& sizes, Report& report) {
   // One more beforehand, which does not count: a broker that has just begun compiles what it runs,
   // and would do so for the first of the two.
   for (std::size_t run = 0; run <= sizes.runs; ++run) {
-    const auto uniqd = time_uniqd(sizes.latency);
-    const auto bare = time_bare(sizes.latency);
+    const auto [uniqd, bare] = time_pair(sizes.latency);
     if (run == 0) continue;
     p50.push_back(percentile(uniqd, 0.5));
     p99.push_back(percentile(uniqd, 0.99));

@@ -72,8 +72,9 @@ void prepare_servers() {
   const Services& services = Services::get();
   if (services.folder.empty()) return;
   PgLink link(services.postgres);
-  for (const char* setting : {"shared_buffers = '2GB'", "min_wal_size = '8GB'",
-                              "max_wal_size = '16GB'", "checkpoint_timeout = '30min'"}) {
+  for (const char* setting :
+       {"shared_buffers = '2GB'", "min_wal_size = '8GB'", "max_wal_size = '16GB'",
+        "checkpoint_timeout = '30min'", "wal_writer_delay = '10ms'"}) {
     link.run(fmt::format("ALTER SYSTEM SET {}", setting));
   }
   services.act("stop-postgres");
@@ -105,7 +106,7 @@ nlohmann::ordered_json describe_postgres() {
   PgLink link(Services::get().postgres);
   auto settings = nlohmann::ordered_json::object();
   for (const char* name : {"fsync", "synchronous_commit", "full_page_writes", "shared_buffers",
-                           "max_wal_size", "checkpoint_timeout"}) {
+                           "max_wal_size", "checkpoint_timeout", "wal_writer_delay"}) {
     settings[name] = link.text(fmt::format("SHOW {}", name));
   }
   return settings;
