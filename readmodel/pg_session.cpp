@@ -14,7 +14,6 @@ namespace uniqd {
 namespace {
 
 constexpr PgStatement begin_transaction{"begin", "BEGIN"};
-constexpr PgStatement commit{"commit", "COMMIT"};
 
 std::string quoted(const std::string& value) {
   std::string out = "'";
@@ -139,7 +138,7 @@ void PgSession::begin() { transaction_ = Transaction::to_begin; }
 
 void PgSession::commit_transaction() {
   if (transaction_ == Transaction::open) {
-    post(commit);
+    send_text("COMMIT");
     if (hand_out() != "COMMIT") throw StoreFailure("40000", "the transaction was rolled back");
   }
   transaction_ = Transaction::none;
@@ -171,6 +170,14 @@ void PgSession::begin_pipeline() {
   if (transaction_ != Transaction::to_begin) return;
   transaction_ = Transaction::open;
   post(begin_transaction);
+}
+
+void PgSession::send_text(const char* sql) {
+  begin_pipeline();
+  if (PQsendQueryParams(raw(), sql, 0, nullptr, nullptr, nullptr, nullptr, 0) != 1) {
+    throw StoreFailure("", first_line(PQerrorMessage(raw())));
+  }
+  sent_.emplace_back();
 }
 
 void PgSession::send(const PgStatement& statement, const std::vector<PgArgument>& arguments,

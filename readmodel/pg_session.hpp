@@ -167,6 +167,7 @@ class PgSession {
 
   void send(const PgStatement& statement, const std::vector<PgArgument>& arguments,
             const Take& take);
+  void send_text(const char* sql);
   void begin_pipeline();
   struct PipelineEnd {
     std::vector<std::pair<Take, PgResult>> answers;
