@@ -57,11 +57,13 @@ std::string to_rfc3339(std::int64_t ms_since_epoch) {
                      (since_epoch - seconds).count());
 }
 
-Command encode_command(const Compensation& compensation, const std::string& source_topic,
-                       CommandEnvelope envelope) {
+Command encode_command(const Compensation& compensation, const CommandForm& form) {
+  const auto& [source_topic, envelope] = form;
   Command command;
   command.id = compensation.id;
   command.key = compensation.entity;
+  command.partition = compensation.partition;
+  command.decided_at_ms = compensation.decided_at_ms;
   Json body = body_of(compensation, source_topic);
   const Attributes attributes = attributes_of(compensation, source_topic);
   if (envelope == CommandEnvelope::cloudevents_binary) {
@@ -81,6 +83,16 @@ Command encode_command(const Compensation& compensation, const std::string& sour
     command.headers.emplace_back("traceparent", compensation.traceparent);
   }
   return command;
+}
+
+std::vector<Command> encode_commands(const std::vector<Compensation>& compensations,
+                                     const CommandForm& form) {
+  std::vector<Command> commands;
+  commands.reserve(compensations.size());
+  for (const Compensation& compensation : compensations) {
+    commands.push_back(encode_command(compensation, form));
+  }
+  return commands;
 }
 
 }  // namespace uniqd

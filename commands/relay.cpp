@@ -6,21 +6,20 @@
 
 namespace uniqd {
 
-Relay::Relay(Outbox& outbox, CommandPublisher& publisher, std::string source_topic,
-             CommandEnvelope envelope, RelayPace pace, Probe probe)
+Relay::Relay(Outbox& outbox, CommandPublisher& publisher, CommandForm form, RelayPace pace,
+             Probe probe)
     : outbox_(outbox),
       publisher_(publisher),
-      source_topic_(std::move(source_topic)),
-      envelope_(envelope),
+      form_(std::move(form)),
       pace_(pace),
       probe_(std::move(probe)) {}
 
-RelayStep Relay::step(const std::vector<Partition>& partitions, std::vector<Compensation> decided) {
+RelayStep Relay::step(const std::vector<Partition>& partitions, std::vector<Command> decided) {
   RelayStep result;
   if (partitions.empty()) return result;
   if (!decided.empty()) {
-    std::erase_if(decided, [&](const Compensation& compensation) {
-      return std::ranges::count(partitions, compensation.partition) == 0;
+    std::erase_if(decided, [&](const Command& command) {
+      return std::ranges::count(partitions, command.partition) == 0;
     });
     if (!decided.empty()) publish(decided, result);
     result.may_have_more =
@@ -41,16 +40,11 @@ RelayStep Relay::step(const std::vector<Partition>& partitions, std::vector<Comp
   if (!overdue.empty()) outbox_.mark_overdue(overdue);
   result.overdue = overdue.size();
 
-  if (!due.empty()) publish(due, result);
+  if (!due.empty()) publish(encode_commands(due, form_), result);
   return result;
 }
 
-void Relay::publish(const std::vector<Compensation>& due, RelayStep& result) {
-  std::vector<Command> commands;
-  commands.reserve(due.size());
-  for (const Compensation& compensation : due) {
-    commands.push_back(encode_command(compensation, source_topic_, envelope_));
-  }
+void Relay::publish(const std::vector<Command>& commands, RelayStep& result) {
   probe_("relay_before_publish");
   const auto began = std::chrono::steady_clock::now();
   const auto reports = publisher_.publish(commands);
@@ -59,7 +53,7 @@ void Relay::publish(const std::vector<Compensation>& due, RelayStep& result) {
     const DeliveryReport& report = reports[index];
     if (report.delivery == Delivery::delivered) {
       delivered.push_back(report.id);
-      result.decided_at_ms.push_back(due[index].decided_at_ms);
+      result.decided_at_ms.push_back(commands[index].decided_at_ms);
     } else {
       ++result.failed;
       if (result.why.empty()) result.why = report.why;

@@ -88,23 +88,21 @@ struct RelayPace {
 class Relay {
  public:
   // The references must outlive the relay.
-  Relay(Outbox& outbox, CommandPublisher& publisher, std::string source_topic,
-        CommandEnvelope envelope, RelayPace pace, Probe probe);
+  Relay(Outbox& outbox, CommandPublisher& publisher, CommandForm form, RelayPace pace, Probe probe);
 
   // Sends one batch of what is due for `partitions` (those that have caught up). The outbox need
-  // not be asked where `decided` names what has become due, committed just now, with its
-  // violations; of other partitions it is left for later.
+  // not be asked where `decided` has what has become due, committed just now; that of other
+  // partitions is left for later.
   // Throws StoreFailure from the outbox. After any failure the next step begins anew from what is
   // stored, so nothing is lost and a command may be sent twice with the same id.
-  RelayStep step(const std::vector<Partition>& partitions, std::vector<Compensation> decided = {});
+  RelayStep step(const std::vector<Partition>& partitions, std::vector<Command> decided = {});
 
  private:
-  void publish(const std::vector<Compensation>& due, RelayStep& result);
+  void publish(const std::vector<Command>& commands, RelayStep& result);
 
   Outbox& outbox_;
   CommandPublisher& publisher_;
-  std::string source_topic_;
-  CommandEnvelope envelope_;
+  CommandForm form_;
   RelayPace pace_;
   Probe probe_;
   std::optional<std::chrono::steady_clock::time_point> looked_at_;

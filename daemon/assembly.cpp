@@ -175,10 +175,11 @@ Policy make_policy(const Settings& settings) {
   return policy;
 }
 
-CommandEnvelope make_command_envelope(const Settings& settings) {
-  return settings.commands.envelope == settings::CommandEnvelope::cloudevents_structured
-             ? CommandEnvelope::cloudevents_structured
-             : CommandEnvelope::cloudevents_binary;
+CommandForm make_command_form(const Settings& settings) {
+  const bool is_structured =
+      settings.commands.envelope == settings::CommandEnvelope::cloudevents_structured;
+  return {settings.source.topic, is_structured ? CommandEnvelope::cloudevents_structured
+                                               : CommandEnvelope::cloudevents_binary};
 }
 
 std::string make_safety_rules(const Settings& settings) {

@@ -25,7 +25,7 @@ namespace uniqd {
                                                   const std::string& value_key);
 [[nodiscard]] Policy make_policy(const Settings& settings);
 [[nodiscard]] ValueForm make_value_form(const Settings& settings);
-[[nodiscard]] CommandEnvelope make_command_envelope(const Settings& settings);
+[[nodiscard]] CommandForm make_command_form(const Settings& settings);
 // What claiming events are judged by, as text; for begin_safety_rules().
 [[nodiscard]] std::string make_safety_rules(const Settings& settings);
 [[nodiscard]] SendPolicy make_send_policy(const Settings& settings);

@@ -32,7 +32,7 @@ std::uint64_t CommandGate::waiting() const {
   return is_listening_ && !news_ ? wait_count_ : 0;
 }
 
-void CommandGate::announce(std::vector<Compensation> decided, std::uint64_t waiting) {
+void CommandGate::announce(std::vector<Command> decided, std::uint64_t waiting) {
   {
     const std::lock_guard lock(mutex_);
     if (news_ || !is_listening_ || waiting != wait_count_) decided.clear();
@@ -61,7 +61,7 @@ void CommandGate::listen() {
   is_listening_ = true;
 }
 
-bool CommandGate::wait(std::chrono::milliseconds wait, std::vector<Compensation>& decided) {
+bool CommandGate::wait(std::chrono::milliseconds wait, std::vector<Command>& decided) {
   listen();
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, wait, [this] { return news_ || closed_; });

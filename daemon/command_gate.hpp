@@ -7,7 +7,7 @@
 #include <mutex>
 #include <vector>
 
-#include "commands/compensation.hpp"
+#include "commands/encode_command.hpp"
 
 namespace uniqd {
 
@@ -28,7 +28,7 @@ class CommandGate {
   [[nodiscard]] std::uint64_t waiting() const;
   // Something was committed that has to be sent: `decided` and nothing else, unless it is empty.
   // `waiting`: as it was before the commit; what was committed since may have been found otherwise.
-  void announce(std::vector<Compensation> decided = {}, std::uint64_t waiting = 0);
+  void announce(std::vector<Command> decided = {}, std::uint64_t waiting = 0);
   // Wakes and dismisses the waiter for good.
   void close();
 
@@ -40,7 +40,7 @@ class CommandGate {
   // Waits for an announcement or a change since the last wait, at most `wait`; false once closed.
   // `decided` gets what was announced, where that was named and this wait was under way before its
   // commit. Else it becomes empty.
-  bool wait(std::chrono::milliseconds wait, std::vector<Compensation>& decided);
+  bool wait(std::chrono::milliseconds wait, std::vector<Command>& decided);
   // What wait() begins with. For whoever steps the waiter and the others in turns.
   void listen();
 
@@ -52,7 +52,7 @@ class CommandGate {
   bool is_listening_ = false;
   std::uint64_t wait_count_ = 0;
   bool news_ = false;
-  std::vector<Compensation> decided_;  // all of the news, unless it is empty
+  std::vector<Command> decided_;  // all of the news, unless it is empty
   bool closed_ = false;
 };
 

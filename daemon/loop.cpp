@@ -18,10 +18,11 @@ constexpr std::size_t few = 100;
 }  // namespace
 
 Loop::Loop(Seams seams, const ConstraintSet& constraints, Reading reading, Policy policy,
-           Probe probe)
+           CommandForm form, Probe probe)
     : seams_(seams),
       constraints_(constraints),
       policy_(std::move(policy)),
+      form_(std::move(form)),
       probe_(std::move(probe)),
       intake_(seams.source, std::move(reading.decoder), reading.on_bad_event, reading.limits,
               reading.ahead, probe_) {}
@@ -177,8 +178,10 @@ bool Loop::commit_batch(Batch& batch, const std::vector<Advance>& advances) {
   probe_("after_commit");
   const bool pauses = outcome.safety && !outcome.safety->pause.empty();
   if (outcome.compensations.has_messages()) {
-    const bool is_paused = loaded.safety.is_paused || pauses;
-    seams_.gate.announce(outcome.compensations.few_messages(is_paused ? 0 : few), waiting);
+    const bool hands_over = waiting != 0 && !loaded.safety.is_paused && !pauses;
+    // Encoded here, where it is still in the core's caches.
+    const auto decided = outcome.compensations.few_messages(hands_over ? few : 0);
+    seams_.gate.announce(encode_commands(decided, form_), waiting);
   }
   seams_.telemetry.add_batch({counts, batch.record_count, outcome.bad_events.size(),
                               committed - started, committed - committing});

@@ -55,7 +55,8 @@ class Loop {
   };
   // The seams and `constraints` must outlive the loop. `probe` is called at the loop's named
   // points.
-  Loop(Seams seams, const ConstraintSet& constraints, Reading reading, Policy policy, Probe probe);
+  Loop(Seams seams, const ConstraintSet& constraints, Reading reading, Policy policy,
+       CommandForm form, Probe probe);
 
   // One round: at most limits.wait for records, then at most one batch. Does not throw for
   // failures of the world.
@@ -92,6 +93,7 @@ class Loop {
   Seams seams_;
   const ConstraintSet& constraints_;
   Policy policy_;
+  CommandForm form_;
   Probe probe_;
   Intake intake_;
 

@@ -150,7 +150,7 @@ class Daemon {
     Loop loop({source, ledger, clock_, gate_, telemetry_}, constraints_,
               {Decoder(make_decoder_options(settings_, constraints_, value_key), constraints_),
                poll_limits, make_on_bad_event(settings_)},
-              make_policy(settings_), probe_);
+              make_policy(settings_), make_command_form(settings_), probe_);
     std::thread relay([&] { run_relay(publisher); });
     spdlog::info("reading {} from {} as group {}", settings_.source.topic, settings_.source.brokers,
                  settings_.source.group);
@@ -176,10 +176,9 @@ class Daemon {
     go_first();
     const SendPolicy policy = make_send_policy(settings_);
     PostgresOutbox outbox(make_pg_target(settings_), settings_.source.topic, policy);
-    Relay relay(outbox, publisher, settings_.source.topic, make_command_envelope(settings_),
-                relay_pace, probe_);
+    Relay relay(outbox, publisher, make_command_form(settings_), relay_pace, probe_);
     unsigned failures = 0;
-    std::vector<Compensation> decided;
+    std::vector<Command> decided;
     while (gate_.wait(relay_pace.looks_every, decided)) {
       // The outbox counts them; and while one cannot be sent, all is looked for, in its order.
       if (policy.first_sends_max > 0 || failures > 0) decided.clear();
@@ -194,7 +193,7 @@ class Daemon {
   }
 
   // True: there may be more to send at once.
-  bool step_relay(Relay& relay, std::vector<Compensation> decided, std::string& trouble) {
+  bool step_relay(Relay& relay, std::vector<Command> decided, std::string& trouble) {
     try {
       const RelayStep step = relay.step(gate_.open(), std::move(decided));
       std::vector<double> seconds;

@@ -99,7 +99,7 @@ void encode(State& state) {
   const auto opened = known.compensations.changes().opened;
   for (auto _ : state) {
     benchmark::DoNotOptimize(
-        encode_command(opened.at(0), "ce-users", CommandEnvelope::cloudevents_binary));
+        encode_command(opened.at(0), {"ce-users", CommandEnvelope::cloudevents_binary}));
   }
   state.SetItemsProcessed(state.iterations());
 }

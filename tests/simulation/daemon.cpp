@@ -63,8 +63,8 @@ Daemon::Daemon(World& world)
                  [this](const Command& command) { examine(command); }),
       loop_({source_, ledger_, world.clock_, gate_, telemetry_}, world.constraints_,
             make_reading(world.constraints_, 1 + world.dice_.below(40)),
-            make_policy(world.rules_, world.max_violation_share_), probe()),
-      relay_(outbox_, publisher_, source_topic, CommandEnvelope::cloudevents_binary,
+            make_policy(world.rules_, world.max_violation_share_), {source_topic}, probe()),
+      relay_(outbox_, publisher_, {source_topic},
              {1 + world.dice_.below(5), std::chrono::milliseconds(0)}, probe()) {}
 
 Probe Daemon::probe() {
@@ -93,7 +93,7 @@ void Daemon::have_relay_wait() {
 }
 
 void Daemon::step_relay() {
-  std::vector<Compensation> decided;
+  std::vector<Command> decided;
   gate_.wait(std::chrono::milliseconds(0), decided);
   relay_may_wait_ = relay_waits_ = false;
   try {

@@ -124,7 +124,7 @@ class Instances {
           loop({source, ledger, all.clock_, gate, telemetry}, all.constraints_,
                make_reading(all.constraints_, 1 + all.dice_.below(9), all.on_bad_event_),
                make_policy(all.constraints_, {ActionKind::send, ActionKind::review}),
-               [](std::string_view) {}) {}
+               {source_topic}, [](std::string_view) {}) {}
     FakeSource source;
     FakeLedger ledger;
     CommandGate gate;
@@ -174,8 +174,7 @@ class Instances {
 std::vector<Command> commands_of(const MemoryStore& store) {
   std::vector<Command> commands;
   for (const auto& id : store.decided) {
-    commands.push_back(encode_command(store.compensations.at(id), source_topic,
-                                      CommandEnvelope::cloudevents_binary));
+    commands.push_back(encode_command(store.compensations.at(id), {source_topic}));
   }
   return commands;
 }

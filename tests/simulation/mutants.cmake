@@ -213,10 +213,10 @@ add_mutant(hands_over_what_was_found_already FILE daemon/command_gate.cpp
   FROM [[if (news_ || !is_listening_ || waiting != wait_count_) decided.clear();]]
   TO [[if (news_ || !is_listening_) decided.clear();]])
 add_mutant(hands_over_while_paused FILE daemon/loop.cpp
-  FROM [[seams_.gate.announce(outcome.compensations.few_messages(is_paused ? 0 : few), waiting);]]
-  TO [[(void)is_paused; seams_.gate.announce(outcome.compensations.few_messages(few), waiting);]])
+  FROM [[waiting != 0 && !loaded.safety.is_paused && !pauses;]]
+  TO [[waiting != 0;]])
 add_mutant(sends_what_it_got_for_others FILE commands/relay.cpp
-  FROM [[return std::ranges::count(partitions, compensation.partition) == 0;]]
+  FROM [[return std::ranges::count(partitions, command.partition) == 0;]]
   TO [[return false;]])
 add_mutant(marks_what_is_uncertain FILE commands/relay.cpp
   FROM [[if (report.delivery == Delivery::delivered) {]]

@@ -70,17 +70,17 @@ TEST_CASE("asyncapi: a command is what the document says") {
   for (const char* traceparent : {"", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}) {
     compensation.traceparent = traceparent;
     const Command command =
-        encode_command(compensation, "ce-users", CommandEnvelope::cloudevents_binary);
+        encode_command(compensation, {"ce-users", CommandEnvelope::cloudevents_binary});
     CHECK(joined(check_message(command, "deactivateUser")) == "");
   }
   const Command alert = encode_command(some_compensation(ActionKind::alert, "UniquenessViolated"),
-                                       "ce-users", CommandEnvelope::cloudevents_binary);
+                                       {"ce-users", CommandEnvelope::cloudevents_binary});
   CHECK(joined(check_message(alert, "uniquenessViolated")) == "");
 }
 
 TEST_CASE("asyncapi: a command that is not what the document says is noticed") {
   const auto compensation = some_compensation(ActionKind::send, "DeactivateUser");
-  Command command = encode_command(compensation, "ce-users", CommandEnvelope::cloudevents_binary);
+  Command command = encode_command(compensation, {"ce-users", CommandEnvelope::cloudevents_binary});
   for (std::size_t dropped = 0; dropped < command.headers.size(); ++dropped) {
     Command lacking = command;
     lacking.headers.erase(lacking.headers.begin() + static_cast<std::ptrdiff_t>(dropped));

@@ -20,15 +20,15 @@ constexpr auto for_ever = 60s;
 
 // Whether the wait ended open, and what it was told.
 struct Wait {
-  std::vector<Compensation> decided;
+  std::vector<Command> decided;
   bool is_open;
   Wait(CommandGate& gate, std::chrono::milliseconds wait) : is_open(gate.wait(wait, decided)) {}
 };
 
-std::vector<Compensation> of(const std::string& entity) {
-  Compensation compensation;
-  compensation.entity = entity;
-  return {compensation};
+std::vector<Command> of(const std::string& entity) {
+  Command command;
+  command.key = entity;
+  return {command};
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ std::map<std::string, std::string> headers_of(const Command& command) {
 
 TEST_CASE("a command in binary mode") {
   const Command command =
-      encode_command(example(), "ce-users", CommandEnvelope::cloudevents_binary);
+      encode_command(example(), {"ce-users", CommandEnvelope::cloudevents_binary});
   CHECK(command.id == example().id);
   CHECK(command.key == "u2");
   CHECK(headers_of(command) ==
@@ -64,10 +64,11 @@ TEST_CASE("a command in binary mode") {
 
 TEST_CASE("a command in structured mode says the same") {
   const Command command =
-      encode_command(example(), "ce-users", CommandEnvelope::cloudevents_structured);
+      encode_command(example(), {"ce-users", CommandEnvelope::cloudevents_structured});
   CHECK(headers_of(command).at("content-type") == "application/cloudevents+json; charset=UTF-8");
   const auto message = nlohmann::json::parse(command.body);
-  const Command binary = encode_command(example(), "ce-users", CommandEnvelope::cloudevents_binary);
+  const Command binary =
+      encode_command(example(), {"ce-users", CommandEnvelope::cloudevents_binary});
   for (const auto& [name, value] : headers_of(binary)) {
     if (name.starts_with("ce_")) CHECK(message.at(name.substr(3)) == value);
   }
@@ -78,10 +79,10 @@ TEST_CASE("a command in structured mode says the same") {
 TEST_CASE("an attempt more changes the attempt alone") {
   Compensation compensation = example();
   const Command first =
-      encode_command(compensation, "ce-users", CommandEnvelope::cloudevents_binary);
+      encode_command(compensation, {"ce-users", CommandEnvelope::cloudevents_binary});
   compensation.attempts = 1;
   compensation.state = CompensationState::sent;
-  Command second = encode_command(compensation, "ce-users", CommandEnvelope::cloudevents_binary);
+  Command second = encode_command(compensation, {"ce-users", CommandEnvelope::cloudevents_binary});
   CHECK(headers_of(second).at("ce_attempt") == "2");
   for (auto& [name, value] : second.headers) {
     if (name == "ce_attempt") value = "1";
@@ -93,10 +94,10 @@ TEST_CASE("a trace is passed on") {
   Compensation compensation = example();
   compensation.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   const Command binary =
-      encode_command(compensation, "ce-users", CommandEnvelope::cloudevents_binary);
+      encode_command(compensation, {"ce-users", CommandEnvelope::cloudevents_binary});
   CHECK(headers_of(binary).at("traceparent") == compensation.traceparent);
   const Command structured =
-      encode_command(compensation, "ce-users", CommandEnvelope::cloudevents_structured);
+      encode_command(compensation, {"ce-users", CommandEnvelope::cloudevents_structured});
   CHECK(nlohmann::json::parse(structured.body).at("traceparent") == compensation.traceparent);
 }
 

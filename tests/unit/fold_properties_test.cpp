@@ -66,7 +66,7 @@ std::vector<Command> commands_of(const MemoryStore& store) {
   std::vector<Command> commands;
   for (const auto& id : store.decided) {
     commands.push_back(
-        encode_command(store.compensations.at(id), "users", CommandEnvelope::cloudevents_binary));
+        encode_command(store.compensations.at(id), {"users", CommandEnvelope::cloudevents_binary}));
   }
   return commands;
 }

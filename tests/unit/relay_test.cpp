@@ -71,9 +71,9 @@ struct Post {
   ListOutbox outbox;
   ListPublisher publisher;
   std::vector<std::string> points;
-  Relay relay{outbox,     publisher,
-              "ce-users", CommandEnvelope::cloudevents_binary,
-              pace,       [this](std::string_view point) { points.emplace_back(point); }};
+  const CommandForm form{"ce-users"};
+  Relay relay{outbox, publisher, form, pace,
+              [this](std::string_view point) { points.emplace_back(point); }};
   const std::vector<Partition> partitions{Partition{0}, Partition{2}};
 
   explicit Post(std::uint8_t waiting, std::chrono::milliseconds looks_every = {})
@@ -113,7 +113,7 @@ TEST_CASE("what is pending is sent in order and marked") {
 
 TEST_CASE("what was decided just now is sent without asking, where its partition may send") {
   Post post(3, std::chrono::hours{1});
-  auto decided = std::exchange(post.outbox.waiting, {});
+  auto decided = encode_commands(std::exchange(post.outbox.waiting, {}), post.form);
   decided[1].partition = Partition{1};
   (void)post.relay.step(post.partitions);
   post.outbox.asked.clear();
@@ -129,7 +129,7 @@ TEST_CASE("what was decided just now is sent without asking, where its partition
 
 TEST_CASE("however much it is handed, the relay looks for what becomes due with time") {
   Post post(1);
-  const auto decided = std::exchange(post.outbox.waiting, {});
+  const auto decided = encode_commands(std::exchange(post.outbox.waiting, {}), post.form);
   CHECK(post.relay.step(post.partitions, decided).may_have_more);
   CHECK_FALSE(post.relay.step(post.partitions).may_have_more);
   CHECK(post.relay.step(post.partitions, decided).may_have_more);
