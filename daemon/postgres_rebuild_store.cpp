@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <future>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "commands/compensation_queries.hpp"
 #include "commands/compensation_store.hpp"
@@ -40,12 +41,13 @@ constexpr PgStatement insert_order{
     " ORDER BY place"};
 constexpr PgStatement select_indexes{
     "select_indexes",
-    "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),"
+    "SELECT conrelid::regclass,"
+    " format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),"
     " format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname,"
     " pg_get_constraintdef(oid))"
     " FROM pg_constraint WHERE connamespace = $1::regnamespace AND contype IN ('p', 'u')"
     " AND conrelid::regclass::text = ANY($2::text[])"
-    " UNION ALL SELECT format('DROP INDEX %s', i.indexrelid::regclass),"
+    " UNION ALL SELECT i.indrelid::regclass, format('DROP INDEX %s', i.indexrelid::regclass),"
     " pg_get_indexdef(i.indexrelid) FROM pg_index i"
     " WHERE i.indrelid::regclass::text = ANY($2::text[])"
     " AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid)"};
@@ -133,11 +135,12 @@ FROM pg_class c, aclexplode(c.relacl) a
 WHERE c.relnamespace = '{0}'::regnamespace AND a.grantee <> c.relowner
   AND c.relname = ANY('{{3}}'))sql";
 
-// Statements of an hour are nothing unusual here.
+// Statements of an hour are nothing unusual here, nor those that go through a whole table.
 void make_patient(PgSession& session) {
   session.run(
       "SET statement_timeout = 0; SET lock_timeout = '10s';"
-      " SET idle_in_transaction_session_timeout = 0; SET synchronous_commit = off");
+      " SET idle_in_transaction_session_timeout = 0; SET synchronous_commit = off;"
+      " SET enable_seqscan = on");
 }
 
 template <class Work>
@@ -309,16 +312,32 @@ void PostgresRebuildStore::take_indexes_off() {
     if (table != "constraints") tables.add_bytes(table);
   }
   for (const auto& row : next_.run(select_indexes, next_target_.schema, tables)) {
-    indexes_.emplace_back(row[0].c_str(), row[1].c_str());
+    indexes_.push_back({row[0].c_str(), row[1].c_str(), row[2].c_str()});
   }
-  for (const auto& [take_off, put_on] : indexes_) next_.run(take_off);
+  for (const Index& index : indexes_) next_.run(index.take_off);
 }
 
+// Those of the table whose takes the longest beside those of the others.
 void PostgresRebuildStore::put_indexes_on() {
-  next_.run("SET maintenance_work_mem = '256MB'");
-  for (const auto& [take_off, put_on] : indexes_) next_.run(put_on);
-  // A small sample will do until PostgreSQL takes its own.
-  next_.run("SET default_statistics_target = 10; ANALYZE; RESET default_statistics_target");
+  const auto put_on = [this](PgSession& session, bool those_of_entities) {
+    // A small sample will do until PostgreSQL takes its own.
+    session.run("SET maintenance_work_mem = '256MB'; SET default_statistics_target = 10");
+    std::set<std::string> tables;
+    for (const Index& index : indexes_) {
+      if ((index.table == "entities") != those_of_entities) continue;
+      session.run(index.put_on);
+      tables.insert(index.table);
+    }
+    session.run(fmt::format("ANALYZE {}", fmt::join(tables, ", ")));
+    session.run("RESET default_statistics_target");
+  };
+  auto beside = std::async(std::launch::async, [&] {
+    PgSession session(next_target_);
+    make_patient(session);
+    put_on(session, true);
+  });
+  put_on(next_, false);
+  beside.get();
 }
 
 std::optional<ActionKind> PostgresRebuildStore::strongest_allowed(CompensationId cause) const {

@@ -67,6 +67,11 @@ class PostgresRebuildStore final : public RebuildStore {
   void tell(const std::string& phase, std::uint64_t done, std::uint64_t total) noexcept override;
 
  private:
+  struct Index {
+    std::string table;
+    std::string take_off;  // SQL
+    std::string put_on;    // SQL
+  };
   void make_next_schema();
   void take_indexes_off();
   void put_indexes_on();
@@ -86,7 +91,7 @@ class PostgresRebuildStore final : public RebuildStore {
   PostgresLedger ledger_;
   std::vector<std::string> differences_;
   std::vector<Position> beginnings_;
-  std::vector<std::pair<std::string, std::string>> indexes_;  // how to take off, how to put on
+  std::vector<Index> indexes_;
   absl::flat_hash_map<CompensationId, ActionKind, std::hash<CompensationId>> decided_;
   absl::flat_hash_set<std::pair<std::int32_t, std::int64_t>> passed_over_;
 };
