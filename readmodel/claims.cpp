@@ -110,6 +110,13 @@ const std::vector<Contender>& Model::contenders(ClaimKey key) const {
   return found == contenders_.end() ? none : found->second.known;
 }
 
+void Model::prefetch(const Event& event) const {
+  entities_.prefetch(event.entity);
+  for (const CarriedValue& value : event.values) {
+    if (value.digest) claims_.prefetch(value.digest->key());
+  }
+}
+
 void Model::put_entity(std::string_view name, Entity entity) {
   auto found = entities_.find(name);
   if (found == entities_.end()) found = entities_.try_emplace(std::string(name)).first;
