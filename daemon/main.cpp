@@ -15,6 +15,7 @@
 #include "config/load_settings.hpp"
 #include "daemon/cli.hpp"
 #include "daemon/exit_codes.hpp"
+#include "daemon/huge_pages.hpp"
 #include "daemon/json_log.hpp"
 #include "daemon/no_core_dump.hpp"
 #include "daemon/run_audit.hpp"
@@ -242,6 +243,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? exit_done : exit_usage;
   }
+  if (rebuild->parsed() || audit->parsed()) ask_for_huge_pages(argv);
   return with_settings(given, chosen);
 }
 
