@@ -3,7 +3,7 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
       build-essential cmake ninja-build pkg-config \
       librdkafka-dev libpqxx-dev libyaml-cpp-dev libspdlog-dev libfmt-dev doctest-dev \
       nlohmann-json3-dev libsimdjson-dev libicu-dev libphonenumber-dev libssl-dev libcli11-dev libcpp-httplib-dev \
-      prometheus-cpp-dev libsystemd-dev libabsl-dev \
+      prometheus-cpp-dev libsystemd-dev libabsl-dev libjemalloc-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY . /src
 WORKDIR /src
@@ -12,7 +12,7 @@ RUN cmake --preset release && cmake --build --preset release --target uniqd && s
 FROM debian:12.11-slim
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       librdkafka1 libpqxx-6.4 libyaml-cpp0.7 libspdlog1.10 libfmt9 libsimdjson14 libicu72 libphonenumber8 libssl3 \
-      libcpp-httplib0.11 libprometheus-cpp-core1.0 libsystemd0 ca-certificates \
+      libcpp-httplib0.11 libprometheus-cpp-core1.0 libsystemd0 libabsl20220623 libjemalloc2 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --no-create-home --shell /usr/sbin/nologin uniqd
 COPY --from=build /src/build/uniqd /usr/local/bin/uniqd
