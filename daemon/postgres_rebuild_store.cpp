@@ -317,7 +317,7 @@ void PostgresRebuildStore::take_indexes_off() {
   for (const Index& index : indexes_) next_.run(index.take_off);
 }
 
-// Those of the table whose takes the longest beside those of the others.
+// Those of entities, which take the longest, beside the others.
 void PostgresRebuildStore::put_indexes_on() {
   const auto put_on = [this](PgSession& session, bool those_of_entities) {
     // A small sample will do until PostgreSQL takes its own.
@@ -328,7 +328,7 @@ void PostgresRebuildStore::put_indexes_on() {
       session.run(index.put_on);
       tables.insert(index.table);
     }
-    session.run(fmt::format("ANALYZE {}", fmt::join(tables, ", ")));
+    if (!tables.empty()) session.run(fmt::format("ANALYZE {}", fmt::join(tables, ", ")));
     session.run("RESET default_statistics_target");
   };
   auto beside = std::async(std::launch::async, [&] {

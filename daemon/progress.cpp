@@ -52,9 +52,11 @@ void Progress::show(std::uint64_t done, std::uint64_t total, const std::string& 
   std::fflush(stderr);
 }
 
-void Progress::finish(std::uint64_t done) {
-  fmt::print(stderr, "{}{}\n", is_terminal_ ? "\r\x1b[K" : "", line(done, done));
+void Progress::tell(const std::string& text) {
+  fmt::print(stderr, "{}{}\n", is_terminal_ ? "\r\x1b[K" : "", text);
 }
+
+void Progress::finish(std::uint64_t done) { tell(line(done, done)); }
 
 std::uint64_t resident_mib() {
   std::ifstream statm("/proc/self/statm");

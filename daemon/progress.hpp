@@ -15,6 +15,8 @@ class Progress {
 
   // `total` 0: not known yet. `note` is shown beside; may be empty. Cheap: writes only so often.
   void show(std::uint64_t done, std::uint64_t total, const std::string& note);
+  // Writes a line of its own, e.g. a warning.
+  void tell(const std::string& text);
   // Writes the last state and ends the line.
   void finish(std::uint64_t done);
 

@@ -168,6 +168,12 @@ class Run {
       patience.note(state.trouble);
       memory_mib_ = resident_mib();
       peak_mib_ = std::max(peak_mib_, memory_mib_);
+      if (state.phase == Rebuild::Phase::loading && memory_mib_ > arguments_.memory_max_mib) {
+        bar.tell(fmt::format(
+            "uniqd: {} MiB in memory after {} events, more than --memory-max-mib allows ({}); "
+            "whatever is left goes batch by batch, which takes longer",
+            memory_mib_, state.records, arguments_.memory_max_mib));
+      }
       if (Clock::now() < tell_at && state.phase == told_) continue;
       tell_at = Clock::now() + tells_every;
       told_ = state.phase;

@@ -145,7 +145,8 @@ class Model {
     return stored_causes_.contains(cause) || causes_.contains(cause);
   }
 
-  // Has the CPU fetch from memory what the event will be judged by. Changes nothing else.
+  // Has the CPU fetch from memory what the event will be judged by: its entity, and who owns its
+  // single values. Changes nothing else.
   void prefetch(const Event& event) const;
 
   void put_entity(std::string_view name, Entity entity);

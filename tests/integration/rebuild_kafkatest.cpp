@@ -271,7 +271,11 @@ TEST_CASE("with little memory it goes on batch by batch, to the same end") {
   daemon->start_and_wait();
   bed.wait_settled();
   CHECK(rebuild(*daemon, {"--verify", "--memory-max-mib", "1"})["equal"] == true);
-  CHECK(rebuild(*daemon, {"--memory-max-mib", "1"})["equal"] == true);
+  const ProgramResult result = daemon->command({"rebuild", "--memory-max-mib", "1"}, seconds{120});
+  CHECK(result.exit_code == 0);
+  CHECK(
+      result.err.find(" MiB in memory after 3000 events, more than --memory-max-mib allows (1)") !=
+      std::string::npos);
   CHECK(rebuild(*daemon, {"--verify"})["equal"] == true);
 }
 
