@@ -320,8 +320,8 @@ void PostgresRebuildStore::take_indexes_off() {
 // Those of entities, which take the longest, beside the others.
 void PostgresRebuildStore::put_indexes_on() {
   const auto put_on = [this](PgSession& session, bool those_of_entities) {
-    // A small sample will do until PostgreSQL takes its own.
-    session.run("SET maintenance_work_mem = '256MB'; SET default_statistics_target = 10");
+    // 256 MB for both of them. A small sample will do until PostgreSQL takes its own.
+    session.run("SET maintenance_work_mem = '128MB'; SET default_statistics_target = 10");
     std::set<std::string> tables;
     for (const Index& index : indexes_) {
       if ((index.table == "entities") != those_of_entities) continue;

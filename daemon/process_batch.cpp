@@ -34,8 +34,8 @@ std::string_view outcome_name(Skipped skipped) {
 
 namespace {
 
-// By so many events, since a complete model is larger than any cache: an event takes about as long
-// as memory takes for two answers.
+// By so many events: a complete model is larger than any cache, and memory is to have answered by
+// the time an event's turn comes.
 constexpr std::size_t fetched_ahead = 8;
 
 void fold(const std::vector<Event>& events, const Policy& policy, std::int64_t now_ms,
