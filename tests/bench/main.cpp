@@ -7,8 +7,10 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -53,6 +55,12 @@ nlohmann::ordered_json describe(const std::vector<GrowthPoint>& points) {
   return growth;
 }
 
+void write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text << std::flush;
+  if (!file) throw std::runtime_error("cannot write " + path);
+}
+
 // False: the instructions an event have grown.
 bool measure(const Arguments& arguments, const Sizes& sizes, Report& report) {
   const auto is_wanted = [&](const char* name) { return arguments.only.contains(name); };
@@ -69,7 +77,11 @@ bool measure(const Arguments& arguments, const Sizes& sizes, Report& report) {
   if (is_wanted("soak")) measure_soak(sizes, report);
   if (is_wanted("t5")) is_well = measure_instructions(report);
   report.note("growth", describe(points));
-  if (!points.empty()) std::ofstream(arguments.out + "/bench.svg") << plot(points);
+  if (!points.empty()) {
+    const std::string path = arguments.out + "/bench.svg";
+    write_file(path, plot(points));
+    report.say("Rate and latency over the read model's size: " + path);
+  }
   return is_well;
 }
 
@@ -77,6 +89,8 @@ int run(const Arguments& arguments) {
   Sizes sizes = sizes_of(arguments.size);
   if (arguments.soak_s > 0) sizes.soak = std::chrono::seconds{arguments.soak_s};
   Report report;
+  // Before the work, not after it, is the time to hear that there is no place for the figures.
+  std::filesystem::create_directories(arguments.out);
   prepare_servers();
   report.note("machine", describe_machine());
   report.note("versions", describe_versions());
@@ -85,9 +99,8 @@ int run(const Arguments& arguments) {
   const bool is_well = measure(arguments, sizes, report);
   report.print();
   const std::string path = arguments.out + "/bench.json";
-  std::ofstream(path) << report.json().dump(2) << "\n";
-  fmt::print("\nAll figures: {}; their growth with the read model: {}/bench.svg\n", path,
-             arguments.out);
+  write_file(path, report.json().dump(2) + "\n");
+  fmt::print("\nAll figures: {}\n", path);
   return is_well ? 0 : 1;
 }
 
