@@ -50,7 +50,8 @@ std::string message_type(ActionKind kind, const std::string& command) {
 
 void Compensations::load(Compensation compensation) {
   const CompensationId id = compensation.id;
-  known_.insert_or_assign(id, Tracked{compensation, compensation, false, false});
+  known_.insert_or_assign(id, Tracked{compensation, false, false});
+  stored_.insert_or_assign(id, std::move(compensation));
 }
 
 bool Compensations::load_from(const Compensations& before, CompensationId id) {
@@ -64,15 +65,13 @@ bool Compensations::load_from(const Compensations& before, CompensationId id) {
 
 std::vector<CompensationId> Compensations::loaded() const {
   std::vector<CompensationId> ids;
-  for (const auto& [id, tracked] : known_) {
-    if (tracked.stored) ids.push_back(id);
-  }
+  for (const auto& [id, stored] : stored_) ids.push_back(id);
   return ids;
 }
 
 bool Compensations::was_loaded(const Compensation& compensation) const {
-  const auto found = known_.find(compensation.id);
-  return found != known_.end() && found->second.stored == compensation;
+  const auto found = stored_.find(compensation.id);
+  return found != stored_.end() && found->second == compensation;
 }
 
 const Compensation* Compensations::find(CompensationId id) const {
@@ -83,7 +82,7 @@ const Compensation* Compensations::find(CompensationId id) const {
 void Compensations::open(Compensation compensation) {
   const CompensationId id = compensation.id;
   compensation.state = first_state(compensation.action.kind);
-  known_.emplace(id, Tracked{std::nullopt, std::move(compensation), true, false});
+  known_.emplace(id, Tracked{std::move(compensation), true, false});
   touched_.push_back(id);
 }
 
@@ -126,12 +125,11 @@ void Compensations::intervene(CompensationId id, Intervention intervention) {
 
 void Compensations::reset() {
   for (const CompensationId id : touched_) {
-    Tracked& tracked = known_.at(id);
-    if (tracked.stored) {
-      tracked.known = *tracked.stored;
-      tracked.is_touched = tracked.becomes_due = false;
-    } else {
+    const auto stored = stored_.find(id);
+    if (stored == stored_.end()) {
       known_.erase(id);
+    } else {
+      known_.at(id) = Tracked{stored->second, false, false};
     }
   }
   touched_.clear();
@@ -141,7 +139,7 @@ Compensations::Changes Compensations::changes() const {
   Changes changes;
   for (const CompensationId id : touched_) {
     const Tracked& tracked = known_.at(id);
-    if (tracked.stored) {
+    if (stored_.contains(id)) {
       changes.changed.push_back({tracked.known, tracked.becomes_due});
     } else {
       changes.opened.push_back(tracked.known);

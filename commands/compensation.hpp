@@ -1,7 +1,7 @@
 #pragma once
 // compensation.hpp - the process a violation starts: what is known of it, and a working set.
 
-#include <absl/container/flat_hash_map.h>
+#include <absl/container/node_hash_map.h>
 
 #include <cstdint>
 #include <functional>
@@ -160,14 +160,17 @@ class Compensations {
 
  private:
   struct Tracked {
-    std::optional<Compensation> stored;  // nothing: opened by this batch
     Compensation known;
     bool is_touched = false;
     bool becomes_due = false;
   };
+  // In nodes of their own: a whole topic's are many, and large.
+  template <class T>
+  using ById = absl::node_hash_map<CompensationId, T, std::hash<CompensationId>>;
   Tracked& touch(CompensationId id);
 
-  absl::flat_hash_map<CompensationId, Tracked, std::hash<CompensationId>> known_;
+  ById<Tracked> known_;
+  ById<Compensation> stored_;  // what was loaded; the others were opened by this batch
   std::vector<CompensationId> touched_;
 };
 

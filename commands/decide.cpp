@@ -69,7 +69,7 @@ namespace {
 std::optional<std::string> find_promoted(ClaimKey key, const Model& model,
                                          const Compensations& compensations) {
   for (const Contender& contender : model.contenders(key)) {
-    const Entity* entity = model.entity(contender.entity);
+    const auto entity = model.entity(contender.entity);
     if (!entity || !entity->compensation) continue;
     const Compensation* open = compensations.find(*entity->compensation);
     if (open && may_be_promoted(open->state) && nothing_is_contested(model, contender.entity)) {
@@ -81,7 +81,7 @@ std::optional<std::string> find_promoted(ClaimKey key, const Model& model,
 
 // Those who were promoted may have left to the event's own entity what it lacked (R8).
 bool settles_after_all(const Model& model, const std::string& name) {
-  const Entity* entity = model.entity(name);
+  const auto entity = model.entity(name);
   return entity && entity->compensation && nothing_is_contested(model, name);
 }
 
@@ -97,7 +97,7 @@ void promote(const FreedKeys& freed, const Event& event, Model& model,
   for (std::size_t next = 0;; ++next) {
     if (next == queue.size() && settles_after_all(model, event.entity)) resolve(event.entity);
     if (next == queue.size()) return;
-    if (model.owner(queue[next]) != nullptr) continue;
+    if (model.owner(queue[next])) continue;
     const auto promoted = find_promoted(queue[next], model, compensations);
     if (promoted) resolve(*promoted);
   }
@@ -110,7 +110,7 @@ bool has_message(const Policy& policy, const Event& event, const Verdict& verdic
 std::optional<CompensationId> decide(const Model& model, const Event& event, const Verdict& verdict,
                                      const Policy& policy, std::int64_t now_ms,
                                      Compensations& compensations) {
-  const Entity* entity = model.entity(event.entity);
+  const auto entity = model.entity(event.entity);
   const auto open = entity ? entity->compensation : std::nullopt;
   if (open && verdict.kind == Verdict::Kind::released) {
     compensations.end(*open, CompensationState::confirmed, event.id);

@@ -383,6 +383,7 @@ void PostgresRebuildStore::load(Loaded& loaded, const std::vector<BadEvent>& bad
     });
   });
   bulk_load(next_target_, loaded.model, rules_.keeps_texts);
+  loaded.model = Model(loaded.model.constraints());
   compensations.get();
   std::vector<Partition> partitions;
   partitions.reserve(advances.size());

@@ -16,8 +16,8 @@ using Owned = PerSlot<std::optional<ClaimKey>>;
 
 // What the entity owns, by constraint; nothing where it is not present.
 Owned owned_by(const Model& model, const std::string& name) {
-  const Entity* entity = model.entity(name);
-  return entity == nullptr ? Owned{} : entity->owned;
+  const auto entity = model.entity(name);
+  return entity ? entity->owned : Owned{};
 }
 
 std::optional<std::string> found_violating(const std::vector<PastEvent>& judged,
@@ -35,8 +35,8 @@ std::optional<std::string> found_violating(const std::vector<PastEvent>& judged,
 
 std::optional<std::string> found_loss(const Model& model, const std::string& name,
                                       const Owned& owned_before) {
-  const Entity* entity = model.entity(name);
-  if (entity == nullptr) return std::nullopt;
+  const auto entity = model.entity(name);
+  if (!entity) return std::nullopt;
   for (std::size_t index = 0; index < owned_before.size(); ++index) {
     const Constraint& constraint = model.constraints()[index];
     const auto before = owned_before[index];

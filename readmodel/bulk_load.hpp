@@ -6,9 +6,8 @@
 
 namespace uniqd {
 
-// Writes all that a complete model knows, on two connections at once, and empties it as it goes.
-// With `keeps_texts` the values' texts too. Throws StoreFailure; what has been written by then
-// stays.
-void bulk_load(const PgTarget& target, Model& model, bool keeps_texts);
+// Writes all that a complete model knows, on two connections at once. With `keeps_texts` the
+// values' texts too. Throws StoreFailure; what has been written by then stays.
+void bulk_load(const PgTarget& target, const Model& model, bool keeps_texts);
 
 }  // namespace uniqd

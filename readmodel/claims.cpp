@@ -82,22 +82,23 @@ void Model::catch_up_contenders(const Model& before) {
   }
 }
 
-const Entity* Model::entity(std::string_view name) const {
+std::optional<Entity> Model::entity(std::string_view name) const {
+  if (!is_partial_) return whole_.entity(name);
   const auto found = entities_.find(name);
-  if (found == entities_.end()) {
-    if (is_partial_) missing_.entities.emplace(name);
-    return nullptr;
-  }
-  return found->second ? &*found->second : nullptr;
+  if (found != entities_.end()) return found->second;
+  missing_.entities.emplace(name);
+  return std::nullopt;
 }
 
-const std::string* Model::owner(ClaimKey key) const {
+std::optional<std::string_view> Model::owner(ClaimKey key) const {
+  if (!is_partial_) return whole_.owner(key);
   const auto found = claims_.find(key);
   if (found == claims_.end()) {
-    if (is_partial_) missing_.claims.insert(key);
-    return nullptr;
+    missing_.claims.insert(key);
+    return std::nullopt;
   }
-  return found->second.claim ? &found->second.claim->owner : nullptr;
+  const auto& claim = found->second.claim;
+  return claim ? std::optional<std::string_view>(claim->owner) : std::nullopt;
 }
 
 const std::vector<Contender>& Model::contenders(ClaimKey key) const {
@@ -111,13 +112,18 @@ const std::vector<Contender>& Model::contenders(ClaimKey key) const {
 }
 
 void Model::prefetch(const Event& event) const {
-  entities_.prefetch(event.entity);
+  if (is_partial_) return;
+  whole_.prefetch(event.entity);
   for (const CarriedValue& value : event.values) {
-    if (value.digest) claims_.prefetch(value.digest->key());
+    if (value.digest) whole_.prefetch(value.digest->key());
   }
 }
 
 void Model::put_entity(std::string_view name, Entity entity) {
+  if (!is_partial_) {
+    const auto before = whole_.put_entity(name, entity);
+    return contend(name, before ? &*before : nullptr, &entity);
+  }
   auto found = entities_.find(name);
   if (found == entities_.end()) found = entities_.try_emplace(std::string(name)).first;
   const std::optional<Entity> before = std::exchange(found->second, std::move(entity));
@@ -125,23 +131,23 @@ void Model::put_entity(std::string_view name, Entity entity) {
 }
 
 void Model::remove_entity(std::string_view name) {
-  const auto found = entities_.find(name);
-  if (found == entities_.end() || !found->second) return;
-  const std::optional<Entity> before = std::exchange(found->second, std::nullopt);
-  contend(name, &*before, nullptr);
-  if (!is_partial_) entities_.erase(entities_.find(name));
+  std::optional<Entity> before;
+  if (!is_partial_) {
+    before = whole_.remove_entity(name);
+  } else if (const auto found = entities_.find(name); found != entities_.end()) {
+    before = std::exchange(found->second, std::nullopt);
+  }
+  if (before) contend(name, &*before, nullptr);
 }
 
 void Model::put_claim(Claim claim) {
+  if (!is_partial_) return whole_.put_claim(claim.key, claim.owner);
   const ClaimKey key = claim.key;
   claims_[key].claim = std::move(claim);
 }
 
 void Model::remove_claim(ClaimKey key) {
-  if (!is_partial_) {
-    claims_.erase(key);
-    return;
-  }
+  if (!is_partial_) return whole_.remove_claim(key);
   const auto found = claims_.find(key);
   if (found != claims_.end()) {
     found->second.claim.reset();
@@ -261,33 +267,35 @@ ModelChanges Model::changes() const {
   changes.contenders_added = contenders_added_;
   changes.contenders_removed = contenders_removed_;
   for (const auto& [place, text] : texts_) {
-    if (entity(place.first) != nullptr) {
-      changes.texts.push_back({place.first, place.second, text});
-    }
+    if (entity(place.first)) changes.texts.push_back({place.first, place.second, text});
   }
   return changes;
 }
 
-void Model::drain_texts(const std::function<void(const ModelChanges::Text&)>& take) {
-  for (auto& [place, text] : std::exchange(texts_, {})) {
-    if (entity(place.first) != nullptr) take({place.first, place.second, std::move(text)});
+void Model::visit_texts(const std::function<void(const ModelChanges::Text&)>& take) const {
+  for (const auto& [place, text] : texts_) {
+    if (entity(place.first)) take({place.first, place.second, text});
   }
 }
 
-void Model::drain_entities(const std::function<void(const std::string&, const Entity&)>& take) {
-  for (const auto& [name, entity] : std::exchange(entities_, {})) {
-    if (entity) take(name, *entity);
-  }
+void Model::visit_entities(const std::function<void(std::string_view, const Entity&)>& take) const {
+  whole_.visit(take);
 }
 
-void Model::drain_claims(const std::function<void(const Claim&)>& take) {
-  for (const auto& [key, known] : std::exchange(claims_, {})) {
-    if (known.claim) take(*known.claim);
-  }
+void Model::visit_claims(const std::function<void(const Claim&)>& take) const {
+  Claim claim;
+  whole_.visit([&](std::string_view name, const Entity& entity) {
+    claim.owner = name;
+    for (claim.constraint = 0; claim.constraint < entity.owned.size(); ++claim.constraint) {
+      if (!entity.owned[claim.constraint]) continue;
+      claim.key = *entity.owned[claim.constraint];
+      take(claim);
+    }
+  });
 }
 
-void Model::drain_contenders(const std::function<void(ClaimKey, const std::string&)>& take) {
-  for (const auto& [key, contenders] : std::exchange(contenders_, {})) {
+void Model::visit_contenders(const std::function<void(ClaimKey, const std::string&)>& take) const {
+  for (const auto& [key, contenders] : contenders_) {
     for (const Contender& contender : contenders.known) take(key, contender.entity);
   }
 }
@@ -295,8 +303,8 @@ void Model::drain_contenders(const std::function<void(ClaimKey, const std::strin
 namespace {
 
 bool is_owned_by_another(const Model& model, ClaimKey key, std::string_view entity) {
-  const std::string* owner = model.owner(key);
-  return owner != nullptr && *owner != entity;
+  const auto owner = model.owner(key);
+  return owner && *owner != entity;
 }
 
 // The full digest of a newly wanted value. A single field's comes with the event; a compound's is
@@ -324,7 +332,8 @@ bool nothing_is_contested(const Model& model, const PerSlot<std::optional<ClaimK
 }
 
 // Compares what the entity wants before and after, constraint by constraint (R2, R3, R7).
-void judge_wants(const Model& model, const Event& event, const Entity* entity, Verdict& verdict) {
+void judge_wants(const Model& model, const Event& event, const std::optional<Entity>& entity,
+                 Verdict& verdict) {
   verdict.kind = Verdict::Kind::unchanged;
   for (std::size_t index = 0; index < model.constraints().size(); ++index) {
     const Constraint& constraint = model.constraints()[index];
@@ -334,8 +343,8 @@ void judge_wants(const Model& model, const Event& event, const Entity* entity, V
     if (verdict.kind == Verdict::Kind::unchanged) verdict.kind = Verdict::Kind::taken;
     if (!wanted || !is_owned_by_another(model, *wanted, event.entity)) continue;
     verdict.kind = Verdict::Kind::violating;
-    verdict.contested.push_back(
-        {index, newly_wanted_digest(constraint, event, verdict.parts), *model.owner(*wanted)});
+    verdict.contested.push_back({index, newly_wanted_digest(constraint, event, verdict.parts),
+                                 std::string(*model.owner(*wanted))});
   }
 }
 
@@ -343,7 +352,7 @@ void judge_wants(const Model& model, const Event& event, const Entity* entity, V
 
 Verdict judge(const Model& model, const Event& event) {
   Verdict verdict;
-  const Entity* entity = model.entity(event.entity);
+  const auto entity = model.entity(event.entity);
   if (event.effect == Effect::release) {
     verdict.kind = entity ? Verdict::Kind::released : Verdict::Kind::absent;
     return verdict;
@@ -383,7 +392,8 @@ void own(Model& model, std::string_view name, std::size_t constraint,
 
 FreedKeys release(Model& model, std::string_view name) {
   FreedKeys freed;
-  for (const auto& owned : model.entity(name)->owned) {
+  const auto entity = model.entity(name);
+  for (const auto& owned : entity->owned) {
     if (owned) freed.push_back(*owned);
   }
   for (const ClaimKey key : freed) model.remove_claim(key);
@@ -402,7 +412,7 @@ Entity unknown_entity(const ConstraintSet& constraints) {
 // taken unless something of it is contested, and with `settles` all that is wanted.
 FreedKeys apply_wants(Model& model, const Event& event, const Verdict& verdict,
                       std::optional<CompensationId> opened) {
-  const Entity* known = model.entity(event.entity);
+  const auto known = model.entity(event.entity);
   const Entity before = known ? *known : unknown_entity(model.constraints());
   Entity after = before;
   FreedKeys freed;

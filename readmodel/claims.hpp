@@ -4,9 +4,6 @@
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
-#include <absl/container/inlined_vector.h>
-#include <absl/hash/hash.h>
-#include <absl/strings/string_view.h>
 
 #include <functional>
 #include <map>
@@ -16,28 +13,13 @@
 #include <utility>
 #include <vector>
 
+#include "readmodel/entity.hpp"
 #include "readmodel/event.hpp"
+#include "readmodel/holdings.hpp"
 #include "readmodel/identifiers.hpp"
 #include "readmodel/rules.hpp"
 
 namespace uniqd {
-
-template <class T>
-using PerSlot = absl::InlinedVector<T, 2>;
-
-// One present entity. Invariant: `compensation` is set exactly while the entity wants something
-// that it does not own.
-struct Entity {
-  PerSlot<std::optional<ClaimKey>> parts;      // by slot: the last known value of each field
-  PerSlot<std::optional<ClaimKey>> owned;      // by constraint: the key it owns, if any
-  std::optional<CompensationId> compensation;  // the open one
-
-  bool operator==(const Entity&) const = default;
-};
-
-// What `parts` ask for under `constraint`; nothing where a field is missing (R6).
-[[nodiscard]] std::optional<ClaimKey> wanted_key(const Constraint& constraint,
-                                                 const PerSlot<std::optional<ClaimKey>>& parts);
 
 // (constraint, value) held by one entity, its owner.
 struct Claim {
@@ -102,7 +84,8 @@ struct ModelChanges {
 class Model {
  public:
   // `constraints` must outlive the model. A model is complete until set_partial().
-  explicit Model(const ConstraintSet& constraints) : constraints_(&constraints) {}
+  explicit Model(const ConstraintSet& constraints)
+      : constraints_(&constraints), whole_(constraints) {}
 
   [[nodiscard]] const ConstraintSet& constraints() const { return *constraints_; }
 
@@ -136,17 +119,17 @@ class Model {
   // REQUIRES: nothing put or removed.
   [[nodiscard]] bool has_loaded_claim(ClaimKey key) const { return claims_.contains(key); }
 
-  // Null where absent. Pointers are good until the next mutation.
-  [[nodiscard]] const Entity* entity(std::string_view name) const;
-  [[nodiscard]] const std::string* owner(ClaimKey key) const;
+  // Nothing where absent. What is referred to is good until the next mutation.
+  [[nodiscard]] std::optional<Entity> entity(std::string_view name) const;
+  [[nodiscard]] std::optional<std::string_view> owner(ClaimKey key) const;
   [[nodiscard]] const std::vector<Contender>& contenders(ClaimKey key) const;
   // True for an event that has already been found in violation (R2).
   [[nodiscard]] bool was_found_violating(CompensationId cause) const {
     return stored_causes_.contains(cause) || causes_.contains(cause);
   }
 
-  // Has the CPU fetch from memory what the event will be judged by: its entity, and who owns its
-  // single values. Changes nothing else.
+  // Of a complete model: has the CPU fetch from memory what the event will be judged by: its
+  // entity, and who owns its single values. Changes nothing else.
   void prefetch(const Event& event) const;
 
   void put_entity(std::string_view name, Entity entity);
@@ -163,13 +146,12 @@ class Model {
 
   [[nodiscard]] ModelChanges changes() const;
 
-  // Hand over what a complete model knows, part by part, and forget it as they go; of each key the
-  // contenders in their order. Entities may be drained on another thread than claims and
-  // contenders, texts only while the entities are there.
-  void drain_texts(const std::function<void(const ModelChanges::Text&)>& take);
-  void drain_entities(const std::function<void(const std::string&, const Entity&)>& take);
-  void drain_claims(const std::function<void(const Claim&)>& take);
-  void drain_contenders(const std::function<void(ClaimKey, const std::string&)>& take);
+  // Hand out what a complete model knows, part by part; of each key the contenders in their order.
+  // May be called on several threads at once.
+  void visit_texts(const std::function<void(const ModelChanges::Text&)>& take) const;
+  void visit_entities(const std::function<void(std::string_view, const Entity&)>& take) const;
+  void visit_claims(const std::function<void(const Claim&)>& take) const;
+  void visit_contenders(const std::function<void(ClaimKey, const std::string&)>& take) const;
 
  private:
   struct KnownClaim {
@@ -183,10 +165,7 @@ class Model {
   };
   struct StringHash {
     using is_transparent = void;
-    // Abseil may be built with a string_view of its own, and then takes the slow way with others.
-    std::size_t operator()(std::string_view text) const {
-      return absl::Hash<absl::string_view>{}({text.data(), text.size()});
-    }
+    std::size_t operator()(std::string_view text) const { return hash_of(text); }
   };
   template <class T>
   using ByName = absl::flat_hash_map<std::string, T, StringHash, std::equal_to<>>;
@@ -200,7 +179,9 @@ class Model {
 
   const ConstraintSet* constraints_;
   bool is_partial_ = false;
-  // What is known now; and, of a partial model, what was loaded.
+  // Of a complete model, the entities and claims.
+  Holdings whole_;
+  // Of a partial one: what is known now, and what was loaded.
   ByName<std::optional<Entity>> entities_;
   ByName<Entity> stored_entities_;
   ByKey<KnownClaim> claims_;

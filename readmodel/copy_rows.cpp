@@ -4,7 +4,7 @@
 
 namespace uniqd {
 
-void add_entity(PgFields& row, const std::string& name, const Entity& entity,
+void add_entity(PgFields& row, std::string_view name, const Entity& entity,
                 const ConstraintSet& constraints) {
   row.add_bytes(name);
   row.add_bytes(encode_entity(entity, constraints));

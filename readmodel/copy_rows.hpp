@@ -20,7 +20,7 @@ inline constexpr PgTable contenders_table{
     "INSERT INTO contenders (key, entity) VALUES ($1::uuid, $2::text)"};
 
 // Adds the columns' fields.
-void add_entity(PgFields& row, const std::string& name, const Entity& entity,
+void add_entity(PgFields& row, std::string_view name, const Entity& entity,
                 const ConstraintSet& constraints);
 void add_claim(PgFields& row, const Claim& claim);
 void add_contender(PgFields& row, ClaimKey key, std::string_view entity);

@@ -26,7 +26,7 @@ std::vector<ClaimKey> keys_carried_by(const std::vector<Event>& events) {
 Needs needs_of(const std::vector<Event>& events, const Model& model) {
   Needs needs;
   for (const Event& event : events) {
-    const Entity* entity = model.entity(event.entity);
+    const auto entity = model.entity(event.entity);
     if (!entity) continue;
     if (entity->compensation) {
       add_wanted(*entity, model.constraints(), needs.claims);
@@ -43,7 +43,7 @@ std::vector<CompensationId> compensations_of(const std::vector<std::string_view>
                                              const Model& model) {
   std::vector<CompensationId> ids;
   for (const auto name : entities) {
-    const Entity* entity = model.entity(name);
+    const auto entity = model.entity(name);
     if (entity && entity->compensation) ids.push_back(*entity->compensation);
   }
   return ids;
@@ -53,7 +53,7 @@ std::vector<ClaimKey> keys_wanted_by(const std::vector<std::string_view>& entiti
                                      const Model& model) {
   std::vector<ClaimKey> keys;
   for (const auto name : entities) {
-    if (const Entity* entity = model.entity(name)) add_wanted(*entity, model.constraints(), keys);
+    if (const auto entity = model.entity(name)) add_wanted(*entity, model.constraints(), keys);
   }
   return keys;
 }

@@ -199,13 +199,13 @@ class Teller {
     const MemoryStore& store = node.state.store;
     const Model& model = node.complete.model;
     for (std::size_t user = 0; user < user_count; ++user) {
-      const Entity* known = model.entity(name_of(user));
+      const auto known = model.entity(name_of(user));
       const auto stored = store.entities.find(name_of(user));
-      require((known != nullptr) == (stored != store.entities.end()), "present in both or neither");
+      require(known.has_value() == (stored != store.entities.end()), "present in both or neither");
       if (known) require(*known == stored->second, "loaded or complete, an entity is the same");
     }
     for (const auto& [key, claim] : store.claims) {
-      const std::string* owner = model.owner(key);
+      const auto owner = model.owner(key);
       require(owner && *owner == claim.owner, "loaded or complete, a claim has the same owner");
     }
     for (const auto& [key, waiting] : store.contenders) {

@@ -112,14 +112,14 @@ void FakeRebuildStore::load(Loaded& loaded, const std::vector<BadEvent>& bad_eve
   talk();
   Outcome all;
   all.model.claim_count_deltas.resize(loaded.model.constraints().size());
-  loaded.model.drain_claims([&](const Claim& claim) {
+  loaded.model.visit_claims([&](const Claim& claim) {
     all.model.claims_added.push_back(claim);
     ++all.model.claim_count_deltas[claim.constraint];
   });
-  loaded.model.drain_contenders([&](ClaimKey key, const std::string& name) {
+  loaded.model.visit_contenders([&](ClaimKey key, const std::string& name) {
     all.model.contenders_added.emplace_back(key, name);
   });
-  loaded.model.drain_entities([&](const std::string& name, const Entity& entity) {
+  loaded.model.visit_entities([&](std::string_view name, const Entity& entity) {
     all.model.entities_added.emplace_back(name, entity);
   });
   loaded.compensations.drain(3, [&](const Compensations::Changes& part) {

@@ -45,11 +45,11 @@ add_mutant(redelivery_is_judged_again FILE readmodel/claims.cpp
   FROM [[if (model.was_found_violating(event.cause)) {]]
   TO [[if (false) {]])
 add_mutant(entity_conflicts_with_itself FILE readmodel/claims.cpp
-  FROM [[return owner != nullptr && *owner != entity;]]
-  TO [[return owner != nullptr;]])
+  FROM [[return owner && *owner != entity;]]
+  TO [[return owner.has_value();]])
 add_mutant(some_may_take_over FILE readmodel/claims.cpp
-  FROM [[return owner != nullptr && *owner != entity;]]
-  TO [[return owner != nullptr && *owner < entity;]])
+  FROM [[return owner && *owner != entity;]]
+  TO [[return owner && *owner < entity;]])
 add_mutant(violation_takes_all_the_same FILE readmodel/claims.cpp
   FROM [[if (verdict.kind == Verdict::Kind::violating) break;]]
   TO [[]])
@@ -117,7 +117,7 @@ add_mutant(what_is_missing_is_absent FILE daemon/process_batch.cpp
   FROM [[while (!loaded.model.missing().empty()) {]]
   TO [[while (false) {]])
 add_mutant(second_fold_remembers_the_first FILE commands/compensation.cpp
-  FROM [[tracked.known = *tracked.stored;]]
+  FROM [[known_.at(id) = Tracked{stored->second, false, false};]]
   TO [[]])
 add_mutant(compare_and_set_is_off FILE tests/simulation/fake_ledger.cpp
   FROM [[if (stored != advance.expected) {]]
@@ -236,6 +236,12 @@ add_mutant(dismissed_is_still_sent FILE tests/support/memory_store.cpp
 add_mutant(generation_does_not_fence FILE tests/simulation/fake_ledger.cpp
   FROM [[if (generation_ != database_.state().generation) {]]
   TO [[if (false) {]])
+add_mutant(violators_are_content FILE readmodel/holdings.cpp
+  FROM [[holder.standing = Holder::Standing::wanting;]]
+  TO [[holder.standing = Holder::Standing::content;]])
+add_mutant(violators_stay_as_they_were FILE readmodel/holdings.cpp
+  FROM [[if (holder.standing == Holder::Standing::wanting) wanting_.erase(&holder);]]
+  TO [[]])
 add_mutant(history_is_ignored FILE daemon/rebuild.cpp
   FROM [[has_history_ ? in_use.history : std::vector<HistoryStep>{}]]
   TO [[std::vector<HistoryStep>{}]])

@@ -18,7 +18,7 @@ void MemoryStore::load_entity(const std::string& name, Loaded& loaded, const Loa
     const auto found = entities.find(name);
     if (found != entities.end()) loaded.model.load_entity(name, found->second);
   }
-  const Entity* entity = loaded.model.entity(name);
+  const auto entity = loaded.model.entity(name);
   if (!entity || !entity->compensation) return;
   const CompensationId id = *entity->compensation;
   if (before && loaded.compensations.load_from(before->compensations, id)) return;

@@ -42,8 +42,8 @@ Entity entity_with(ClaimKey wanted, bool is_violating) {
 
 TEST_CASE("what was asked for in vain and put all the same is not loaded after a reset") {
   Model model = partial();
-  CHECK(model.owner(key(1)) == nullptr);
-  CHECK(model.entity("u1") == nullptr);
+  CHECK_FALSE(model.owner(key(1)));
+  CHECK_FALSE(model.entity("u1"));
   model.put_claim({key(1), 0, "u1"});
   model.put_entity("u1", entity_with(key(1), false));
   model.load_no_claim(key(2));
@@ -51,7 +51,7 @@ TEST_CASE("what was asked for in vain and put all the same is not loaded after a
   CHECK_FALSE(model.has_loaded_claim(key(1)));
   CHECK(model.has_loaded_claim(key(2)));
   CHECK(model.missing().empty());
-  CHECK(model.entity("u1") == nullptr);
+  CHECK_FALSE(model.entity("u1"));
   CHECK(model.missing().entities.contains("u1"));
 }
 
@@ -67,12 +67,12 @@ TEST_CASE("what another batch knows counts, be it there or gone") {
   CHECK(model.load_entity_from(before, "stays"));
   CHECK(model.load_entity_from(before, "goes"));
   CHECK_FALSE(model.load_entity_from(before, "unknown"));
-  CHECK(model.entity("stays") != nullptr);
-  CHECK(model.entity("goes") == nullptr);
+  CHECK(model.entity("stays"));
+  CHECK_FALSE(model.entity("goes"));
   CHECK(*model.owner(key(1)) == "stays");
   model.load_no_claim(key(2));
   CHECK(model.load_claim_from(before, key(2)));
-  CHECK(model.owner(key(2)) == nullptr);
+  CHECK_FALSE(model.owner(key(2)));
   CHECK_FALSE(model.load_claim_from(before, key(3)));
   CHECK(model.changes().empty());
 }
