@@ -17,6 +17,7 @@
 #include "daemon/exit_codes.hpp"
 #include "daemon/huge_pages.hpp"
 #include "daemon/json_log.hpp"
+#include "daemon/memory.hpp"
 #include "daemon/no_core_dump.hpp"
 #include "daemon/run_audit.hpp"
 #include "daemon/run_daemon.hpp"
@@ -38,7 +39,7 @@ struct Arguments {
   std::string state;
   std::string id;
   std::int64_t letter = 0;
-  std::uint64_t memory_max_mib = 4096;
+  std::uint64_t memory_max_mib = spare_mib();  // of an audit or a rebuild
   std::vector<std::string> values;
   RebuildArguments rebuild;
 };
@@ -182,7 +183,11 @@ int run(int argc, char** argv) {
   auto* rebuild = add_command(
       app, "rebuild",
       "replay the topic into a new read model, which then takes the old one's place", given,
-      [&](const Settings& settings) { return run_rebuild(settings, given.rebuild); }, chosen);
+      [&](const Settings& settings) {
+        given.rebuild.memory_max_mib = given.memory_max_mib;
+        return run_rebuild(settings, given.rebuild);
+      },
+      chosen);
   rebuild->add_flag("--verify", given.rebuild.verifies, "only compare; exit code 1 if they differ");
   rebuild->add_flag("--send", given.rebuild.sends,
                     "also send the commands for what is newly found under changed rules");
@@ -191,8 +196,9 @@ int run(int argc, char** argv) {
                     "model were lost; for another topic or cluster of the same name");
   rebuild->add_flag("--json", given.rebuild.as_json, "answer as JSON");
   rebuild
-      ->add_option("--memory-max-mib", given.rebuild.memory_max_mib,
-                   "with more than this it goes on batch by batch, which takes longer")
+      ->add_option("--memory-max-mib", given.memory_max_mib,
+                   "with more than this it goes on batch by batch, which takes longer; half of the "
+                   "memory that is available unless given")
       ->capture_default_str();
 
   auto* status = add_command(
@@ -224,7 +230,8 @@ int run(int argc, char** argv) {
   audit->add_flag("--json", given.json, "answer as JSON lines, the summary last");
   audit
       ->add_option("--memory-max-mib", given.memory_max_mib,
-                   "give up rather than use more memory than this")
+                   "give up rather than use more memory than this; half of the memory that is "
+                   "available unless given")
       ->capture_default_str();
 
   auto* explain = add_command(

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <utility>
 
 namespace uniqd {
@@ -57,13 +56,5 @@ void Progress::tell(const std::string& text) {
 }
 
 void Progress::finish(std::uint64_t done) { tell(line(done, done)); }
-
-std::uint64_t resident_mib() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t pages = 0;
-  std::uint64_t resident = 0;
-  if (!(statm >> pages >> resident)) return 0;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) >> 20;
-}
 
 }  // namespace uniqd

@@ -30,7 +30,4 @@ class Progress {
   Clock::time_point next_ = began_;
 };
 
-// The memory this process has resident, in MiB; 0 where the system does not say.
-[[nodiscard]] std::uint64_t resident_mib();
-
 }  // namespace uniqd

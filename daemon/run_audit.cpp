@@ -11,6 +11,7 @@
 #include "daemon/audit.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/kafka_source.hpp"
+#include "daemon/memory.hpp"
 #include "daemon/progress.hpp"
 #include "daemon/stop_signal.hpp"
 

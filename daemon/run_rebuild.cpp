@@ -12,6 +12,7 @@
 #include "daemon/exit_codes.hpp"
 #include "daemon/failure_policy.hpp"
 #include "daemon/kafka_source.hpp"
+#include "daemon/memory.hpp"
 #include "daemon/open_read_model.hpp"
 #include "daemon/postgres_rebuild_store.hpp"
 #include "daemon/progress.hpp"

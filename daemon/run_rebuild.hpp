@@ -12,7 +12,7 @@ struct RebuildArguments {
   bool sends = false;     // what is newly found is sent, not only reported
   bool is_anew = false;   // whatever the read model in use knows of the topic counts for nothing
   bool as_json = false;
-  std::uint64_t memory_max_mib = 2048;  // from there on it goes more slowly, batch by batch
+  std::uint64_t memory_max_mib = 0;  // from there on it goes more slowly, batch by batch
 };
 
 // Shows its progress on stderr and its report on stdout. Returns an exit code; 1 where --verify has

@@ -66,12 +66,8 @@ struct Rebuilt {
 
 Rebuilt rebuild(const std::string& topic, std::size_t events) {
   Stage stage(topic);
-  // So that all of it is folded in memory, at a KiB an event.
-  const std::size_t memory_max_mib = std::max<std::size_t>(2048, events >> 10);
   const auto began = Clock::now();
-  const auto result = stage.daemon().command(
-      {"rebuild", "--json", "--memory-max-mib", std::to_string(memory_max_mib)},
-      std::chrono::hours{1});
+  const auto result = stage.daemon().command({"rebuild", "--json"}, std::chrono::hours{1});
   const double seconds = seconds_since(began);
   const auto report = nlohmann::json::parse(result.out, nullptr, false);
   if (result.exit_code != 0 || report.is_discarded() || report["records"] != events) {
