@@ -89,7 +89,8 @@ class Model {
 
   [[nodiscard]] const ConstraintSet& constraints() const { return *constraints_; }
 
-  // What the store has. Loading is not a change; loading the same again neither.
+  // What the store has. Loading is not a change; loading the same again neither. REQUIRES of all
+  // that loads: set_partial() before.
   void set_partial() { is_partial_ = true; }
   // Makes room for a batch of so many events.
   void reserve(std::size_t events) {
