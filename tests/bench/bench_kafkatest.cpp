@@ -43,6 +43,27 @@ std::string differing(Stage& one, Stage& other, const std::string& columns,
 
 }  // namespace
 
+TEST_CASE("a load that has settled: as many leave as come, and no more are there at a time") {
+  UserStream stream;
+  stream.settle_at(500);
+  std::map<std::uint64_t, bool> present;
+  std::size_t left = 0;
+  for (const UserEvent& event : stream.next(20'000)) {
+    if (event.kind == UserEvent::Kind::deactivated) {
+      CHECK(present.erase(event.user) == 1);
+      ++left;
+    } else if (event.kind == UserEvent::Kind::email_changed) {
+      CHECK(present.contains(event.user));
+    } else {
+      CHECK(present.emplace(event.user, true).second);
+      if (event.kind == UserEvent::Kind::duplicate) CHECK(present.contains(event.owner));
+    }
+    CHECK(present.size() <= 500);
+  }
+  CHECK(left > 9'000);
+  CHECK(present.size() >= 499);
+}
+
 TEST_CASE("the load: its mix, its size, the same every time") {
   constexpr std::size_t count = 20'000;
   const auto events = UserStream().next(count);

@@ -23,6 +23,8 @@ using test::Services;
 
 constexpr double share_of_t1 = 0.8;
 constexpr std::chrono::milliseconds slice{10};
+// So many users are there at a time, once they have come: what may not grow must not be made to.
+constexpr std::uint64_t users_present = 1'000'000;
 constexpr double lag_max_s = 2;  // of the stream, at any time after the warm-up
 // Over what is looked at: so much of the mean, or what a pause of the database may leave behind:
 // the consumer reads ahead meanwhile (librdkafka's queued.max.messages.kbytes: 64 MiB) and two
@@ -61,6 +63,7 @@ class SteadyStream {
     try {
       LoadProducer producer(Services::get().brokers, LoadProducer::Pace::bulk);
       UserStream stream;
+      stream.settle_at(users_present);
       const auto began = Clock::now();
       while (!is_over_) {
         const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
@@ -130,8 +133,14 @@ struct Soaked {
   [[nodiscard]] bool has_passed() const { return is_memory_flat && is_lag_flat; }
 };
 
+// What has been read long ago may go; half an hour of it would fill the disk.
+std::string make_soak_topic() {
+  return make_topic(1, {{"retention.bytes", std::to_string(std::uint64_t{16} << 30)},
+                        {"segment.bytes", std::to_string(256 << 20)}});
+}
+
 Soaked soak(double events_per_s, std::chrono::seconds length) {
-  Stage stage(make_topic());
+  Stage stage(make_soak_topic());
   (void)stage.open_read_model();
   stage.daemon().start_and_wait();
   SteadyStream stream(stage.topic(), events_per_s);

@@ -46,10 +46,10 @@ std::int64_t wait_beyond(Stage& stage, std::int64_t from) {
 
 }  // namespace
 
-std::string make_topic(int partitions) {
+std::string make_topic(int partitions, const std::map<std::string, std::string>& config) {
   test::KafkaAdmin kafka;
   auto topic = test::unique_name("bench");
-  kafka.create_topic(topic, partitions);
+  kafka.create_topic(topic, partitions, config);
   return topic;
 }
 

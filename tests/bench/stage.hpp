@@ -3,6 +3,7 @@
 // backlog.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -46,8 +47,9 @@ class Stage {
   std::unique_ptr<test::UniqdProcess> daemon_;
 };
 
-// A topic with a name of its own.
-[[nodiscard]] std::string make_topic(int partitions = 1);
+// A topic with a name of its own; `config` as the broker has it.
+[[nodiscard]] std::string make_topic(int partitions = 1,
+                                     const std::map<std::string, std::string>& config = {});
 
 // What the daemon did between its first commit and the last event.
 struct BacklogRun {

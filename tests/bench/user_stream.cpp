@@ -62,23 +62,30 @@ std::string payload_of(const UserEvent& event) {
 }
 
 UserStream::UserStream(std::uint64_t owners, std::uint64_t violators, std::uint64_t seed)
-    : random_(seed), owner_count_(owners) {
+    : random_(seed), owner_count_(owners), present_count_(owners + violators) {
   users_.resize(owners, Standing::owner);
   users_.resize(owners + violators, Standing::violator);
 }
 
 std::uint64_t UserStream::below(std::uint64_t bound) { return random_() % bound; }
 
+std::uint64_t UserStream::pick_user() { return first_ + below(users_.size() - first_); }
+
 std::uint64_t UserStream::pick_owner() {
-  std::uint64_t user = below(users_.size());
-  while (users_[user] != Standing::owner) user = below(users_.size());
+  std::uint64_t user = pick_user();
+  while (users_[user] != Standing::owner) user = pick_user();
   return user;
 }
 
 std::uint64_t UserStream::pick_present() {
-  std::uint64_t user = below(users_.size());
-  while (users_[user] == Standing::gone) user = below(users_.size());
+  std::uint64_t user = pick_user();
+  while (users_[user] == Standing::gone) user = pick_user();
   return user;
+}
+
+std::uint64_t UserStream::oldest() {
+  while (users_[first_] == Standing::gone) ++first_;
+  return first_;
 }
 
 std::string UserStream::email(std::uint64_t user) const {
@@ -95,6 +102,7 @@ UserEvent UserStream::add() {
   event.email = email(event.user);
   users_.push_back(Standing::owner);
   ++owner_count_;
+  ++present_count_;
   return event;
 }
 
@@ -104,13 +112,23 @@ UserEvent UserStream::duplicate() {
   event.email = email(owner);
   event.owner = owner;
   users_.push_back(Standing::violator);
+  ++present_count_;
   return event;
+}
+
+UserEvent UserStream::leave(std::uint64_t user) {
+  if (users_[user] == Standing::owner) --owner_count_;
+  users_[user] = Standing::gone;
+  --present_count_;
+  versions_.erase(user);
+  return make(UserEvent::Kind::deactivated, user);
 }
 
 UserEvent UserStream::next() {
   const std::uint64_t drawn = below(1000);
   // With so few there would soon be nobody left.
   if (owner_count_ < 10) return add();
+  if (drawn < 900 && present_count_ >= present_max_) return leave(oldest());
   if (drawn < 45) return duplicate();
   if (drawn < 900) return add();
   if (drawn < 950) {
@@ -118,11 +136,7 @@ UserEvent UserStream::next() {
     event.email = email_of(event.user, ++versions_[event.user]);
     return event;
   }
-  const std::uint64_t leaver = pick_present();
-  if (users_[leaver] == Standing::owner) --owner_count_;
-  users_[leaver] = Standing::gone;
-  versions_.erase(leaver);
-  return make(UserEvent::Kind::deactivated, leaver);
+  return leave(pick_present());
 }
 
 std::vector<UserEvent> UserStream::next(std::size_t count) {

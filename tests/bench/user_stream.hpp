@@ -37,6 +37,10 @@ class UserStream {
   explicit UserStream(std::uint64_t owners = 0, std::uint64_t violators = 0,
                       std::uint64_t seed = 1);
 
+  // From now on no more than so many users are present at a time: where one more would come, who
+  // came first leaves instead. So half of the events are of users who leave.
+  void settle_at(std::uint64_t present_max) { present_max_ = present_max; }
+
   [[nodiscard]] UserEvent next();
   [[nodiscard]] std::vector<UserEvent> next(std::size_t count);
   // One of a kind. REQUIRES: for a duplicate, some user owns an address.
@@ -46,15 +50,22 @@ class UserStream {
  private:
   enum class Standing : std::uint8_t { owner, violator, gone };
   [[nodiscard]] std::uint64_t below(std::uint64_t bound);
+  [[nodiscard]] std::uint64_t pick_user();
   [[nodiscard]] std::uint64_t pick_owner();
   [[nodiscard]] std::uint64_t pick_present();
+  // Who came first. REQUIRES: somebody is present.
+  [[nodiscard]] std::uint64_t oldest();
   [[nodiscard]] std::string email(std::uint64_t user) const;
   [[nodiscard]] UserEvent make(UserEvent::Kind kind, std::uint64_t user);
+  [[nodiscard]] UserEvent leave(std::uint64_t user);
 
   std::mt19937_64 random_;
   std::uint64_t events_ = 0;
   std::uint64_t owner_count_ = 0;
+  std::uint64_t present_count_ = 0;
+  std::uint64_t present_max_ = static_cast<std::uint64_t>(-1);
   std::vector<Standing> users_;
+  std::uint64_t first_ = 0;                               // those before it are gone
   std::unordered_map<std::uint64_t, unsigned> versions_;  // of the addresses that were changed
 };
 
