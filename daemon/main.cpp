@@ -39,9 +39,9 @@ struct Arguments {
   std::string state;
   std::string id;
   std::int64_t letter = 0;
-  std::uint64_t memory_max_mib = spare_mib();  // of an audit or a rebuild
+  std::uint64_t memory_max_mib = spare_mib();
   std::vector<std::string> values;
-  RebuildArguments rebuild;
+  RebuildArguments rebuild{.memory_max_mib = memory_max_mib};
 };
 
 spdlog::level::level_enum spdlog_level(settings::LogLevel level) {
@@ -183,11 +183,7 @@ int run(int argc, char** argv) {
   auto* rebuild = add_command(
       app, "rebuild",
       "replay the topic into a new read model, which then takes the old one's place", given,
-      [&](const Settings& settings) {
-        given.rebuild.memory_max_mib = given.memory_max_mib;
-        return run_rebuild(settings, given.rebuild);
-      },
-      chosen);
+      [&](const Settings& settings) { return run_rebuild(settings, given.rebuild); }, chosen);
   rebuild->add_flag("--verify", given.rebuild.verifies, "only compare; exit code 1 if they differ");
   rebuild->add_flag("--send", given.rebuild.sends,
                     "also send the commands for what is newly found under changed rules");
@@ -196,7 +192,7 @@ int run(int argc, char** argv) {
                     "model were lost; for another topic or cluster of the same name");
   rebuild->add_flag("--json", given.rebuild.as_json, "answer as JSON");
   rebuild
-      ->add_option("--memory-max-mib", given.memory_max_mib,
+      ->add_option("--memory-max-mib", given.rebuild.memory_max_mib,
                    "with more than this it goes on batch by batch, which takes longer; half of the "
                    "memory that is available unless given")
       ->capture_default_str();

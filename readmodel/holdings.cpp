@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <new>
+#include <type_traits>
 #include <utility>
 
 #include "readmodel/promise.hpp"
@@ -78,11 +79,6 @@ Holdings::Holdings(const Holdings& other) : Holdings(*other.constraints_) {
   });
 }
 
-Holdings::Holder* Holdings::find(std::string_view name) const {
-  const auto found = entities_.find(name);
-  return found == entities_.end() ? nullptr : found->holder.get();
-}
-
 Holdings::Holder& Holdings::find_or_add(std::string_view name) {
   const std::size_t hash = hash_of(name);
   const auto found = entities_.find(name, hash);
@@ -117,8 +113,8 @@ std::optional<Entity> Holdings::read(const Holder& holder) const {
 }
 
 std::optional<Entity> Holdings::entity(std::string_view name) const {
-  const Holder* holder = find(name);
-  return holder ? read(*holder) : std::nullopt;
+  const auto found = entities_.find(name);
+  return found == entities_.end() ? std::nullopt : read(*found->holder);
 }
 
 std::optional<std::string_view> Holdings::owner(ClaimKey key) const {

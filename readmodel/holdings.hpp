@@ -76,7 +76,6 @@ class Holdings {
     bool operator()(const Known& known, std::string_view name) const;
   };
 
-  [[nodiscard]] Holder* find(std::string_view name) const;
   Holder& find_or_add(std::string_view name);
   [[nodiscard]] std::optional<Entity> read(const Holder& holder) const;
 
