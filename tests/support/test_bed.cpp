@@ -28,6 +28,19 @@ std::string lines(const std::map<std::string, std::string>& keys) {
 constexpr int broker_answers_within_ms = 3'000;
 constexpr std::chrono::seconds broker_is_back_within{60};
 
+// librdkafka waits for the watermarks as long as for any answer of the broker, whatever the call's
+// own timeout says, and that is a minute unless it is told otherwise.
+KafkaClient make_watcher(const std::string& brokers) {
+  return make_kafka_client(
+      RD_KAFKA_CONSUMER,
+      make_kafka_conf({},
+                      {{"bootstrap.servers", brokers},
+                       {"group.id", "watcher"},
+                       {"log_level", "3"},
+                       {"socket.timeout.ms", std::to_string(broker_answers_within_ms)}},
+                      {}));
+}
+
 }  // namespace
 
 TestBed::TestBed(int partitions)
@@ -40,10 +53,7 @@ TestBed::TestBed(int partitions)
       folder(UNIQD_BUILD_DIR "/test-daemons/" + topic),
       partitions_(partitions) {
   brokers = kafka_.brokers();
-  watcher_ = make_kafka_client(
-      RD_KAFKA_CONSUMER,
-      make_kafka_conf({}, {{"bootstrap.servers", brokers}, {"group.id", topic}, {"log_level", "3"}},
-                      {}));
+  watcher_ = make_watcher(brokers);
   kafka_.create_topic(topic, partitions);
   kafka_.create_topic(commands_topic, partitions);
 }
@@ -132,14 +142,19 @@ std::vector<Position> TestBed::positions() const {
 
 std::vector<std::int64_t> TestBed::ends_of(const std::string& some_topic) const {
   std::vector<std::int64_t> ends;
+  KafkaClient asked_again;
   for (int partition = 0; partition < partitions_; ++partition) {
     std::int64_t low = 0;
     std::int64_t high = 0;
-    // After an outage the client may not know the partition's leader for a moment.
+    // After an outage a client may not know the partition's leader; a new one asks for it.
     const auto is_answered = [&] {
-      return rd_kafka_query_watermark_offsets(watcher_.get(), some_topic.c_str(), partition, &low,
-                                              &high, broker_answers_within_ms) ==
-             RD_KAFKA_RESP_ERR_NO_ERROR;
+      rd_kafka_t* const asked = asked_again ? asked_again.get() : watcher_.get();
+      const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+          asked, some_topic.c_str(), partition, &low, &high, broker_answers_within_ms);
+      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+      fmt::print(stderr, "the end of {}: {}\n", some_topic, rd_kafka_err2str(error));
+      asked_again = make_watcher(brokers);
+      return false;
     };
     wait_until("the end of " + some_topic, is_answered, broker_is_back_within);
     ends.push_back(high);
