@@ -142,7 +142,6 @@ void KnownKeys::add(std::uint64_t hash) {
   if (!is_active_) return;
   const std::size_t others = reading_ ? bytes_max_ / 2 : read_.bytes();
   if (remembered_.has_room_within(bytes_max_ - others)) return remembered_.add(hash);
-  is_too_much_ = true;
   forget();
 }
 

@@ -17,8 +17,10 @@ namespace uniqd {
 // there.
 //
 // It is of use only while nobody else writes; its owner must forget() as soon as anybody has, or
-// might have. Where more would have to be remembered than there is memory for, it forgets all, and
-// does not begin again. Thread safety: none; it has a thread of its own while it reads the tables.
+// might have. Keys that have left the tables stay until then, so in time there is no memory left
+// for more: then it forgets all, and its owner may have it read what is there now. Where even that
+// is too much, it does not begin again. Thread safety: none; it has a thread of its own while it
+// reads the tables.
 class KnownKeys {
  public:
   explicit KnownKeys(std::size_t bytes_max);
@@ -34,7 +36,7 @@ class KnownKeys {
   // REQUIRES: no transaction that has not been remembered yet is committed later.
   void begin_reading(const PgTarget& target);
 
-  // Whether there is memory for it.
+  // Whether there is memory for it, as far as is known.
   [[nodiscard]] bool may_begin() const { return !is_too_much_; }
   // Whether it knows, or is about to.
   [[nodiscard]] bool is_active() const;
