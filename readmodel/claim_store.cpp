@@ -26,10 +26,9 @@ constexpr PgStatement delete_entities{"delete_entities",
                                       "DELETE FROM entities WHERE entity = ANY($1::text[])"};
 constexpr PgStatement update_entities{
     "update_entities",
-    "INSERT INTO entities (entity, state, compensation)"
-    " SELECT * FROM unnest($1::text[], $2::bytea[], $3::uuid[])"
-    " ON CONFLICT (entity) DO UPDATE"
-    " SET state = excluded.state, compensation = excluded.compensation"};
+    "UPDATE entities e SET state = n.state, compensation = n.compensation"
+    " FROM unnest($1::text[], $2::bytea[], $3::uuid[]) n (entity, state, compensation)"
+    " WHERE e.entity = n.entity"};
 constexpr PgStatement delete_claims{"delete_claims",
                                     "DELETE FROM claims WHERE key = ANY($1::uuid[])"};
 constexpr PgStatement update_claims{"update_claims",
