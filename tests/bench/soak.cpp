@@ -25,7 +25,8 @@ constexpr double share_of_t1 = 0.8;
 constexpr std::chrono::milliseconds slice{10};
 // So many users are there at a time, once they have come: what may not grow must not be made to.
 constexpr std::uint64_t users_present = 1'000'000;
-constexpr double lag_max_s = 2;  // of the stream, at any time after the warm-up
+constexpr double lag_max_s = 2;        // of the stream, at any time after the warm-up
+constexpr double lag_hopeless_s = 30;  // after which nobody needs to see more of it
 // Over what is looked at: so much of the mean, or what a pause of the database may leave behind:
 // the consumer reads ahead meanwhile (librdkafka's queued.max.messages.kbytes: 64 MiB) and two
 // batches get as large as they may, and an allocator does not give it back. Beside it what the
@@ -105,7 +106,9 @@ double slope(const std::vector<Sample>& samples, double Sample::*what) {
   return variance == 0 ? 0 : covariance / variance;
 }
 
-std::vector<Sample> watch(Stage& stage, const SteadyStream& stream, std::chrono::seconds length) {
+// For so long, unless the lag says before that the stream is too fast.
+std::vector<Sample> watch(Stage& stage, const SteadyStream& stream, double events_per_s,
+                          std::chrono::seconds length) {
   std::vector<Sample> samples;
   const auto began = Clock::now();
   for (auto at = began + std::chrono::seconds{1}; at < began + length;
@@ -117,12 +120,14 @@ std::vector<Sample> watch(Stage& stage, const SteadyStream& stream, std::chrono:
     samples.push_back({std::chrono::duration<double>(Clock::now() - began).count(),
                        static_cast<double>(resident_bytes(stage.daemon().pid())),
                        static_cast<double>(stream.sent() - stage.applied())});
+    if (samples.back().lag > lag_hopeless_s * events_per_s) break;
   }
   return samples;
 }
 
 struct Soaked {
-  double events_per_s = 0;   // asked for
+  double events_per_s = 0;  // asked for
+  double seconds = 0;
   double applied_per_s = 0;  // by the daemon
   double memory_mean = 0;
   double memory_slope = 0;  // a second
@@ -144,10 +149,10 @@ Soaked soak(double events_per_s, std::chrono::seconds length) {
   (void)stage.open_read_model();
   stage.daemon().start_and_wait();
   SteadyStream stream(stage.topic(), events_per_s);
-  auto samples = watch(stage, stream, length);
+  auto samples = watch(stage, stream, events_per_s, length);
   const auto applied = static_cast<double>(stage.applied());
   stream.stop();
-  Soaked soaked{events_per_s, applied / samples.back().second};
+  Soaked soaked{events_per_s, samples.back().second, applied / samples.back().second};
   // The first third is for warming up.
   samples.erase(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 3));
   for (const Sample& sample : samples) {
@@ -166,18 +171,17 @@ Soaked soak(double events_per_s, std::chrono::seconds length) {
   return soaked;
 }
 
-void add_soak(const std::string& name, const Soaked& soaked, std::chrono::seconds length,
-              Report& report) {
+void add_soak(const std::string& name, const Soaked& soaked, Report& report) {
   constexpr double mib = 1 << 20;
   report.say(fmt::format(
-      "Soak at {:.0f} events/s for {} s: {}. Applied {:.0f}/s; memory {:.1f} MiB, {:+.2f} MiB/min "
-      "({}); lag at most {:.0f} records, {:+.1f} records/s ({})",
-      soaked.events_per_s, length.count(), soaked.has_passed() ? "passed" : "FAILED",
+      "Soak at {:.0f} events/s for {:.0f} s: {}. Applied {:.0f}/s; memory {:.1f} MiB, {:+.2f} "
+      "MiB/min ({}); lag at most {:.0f} records, {:+.1f} records/s ({})",
+      soaked.events_per_s, soaked.seconds, soaked.has_passed() ? "passed" : "FAILED",
       soaked.applied_per_s, soaked.memory_mean / mib, 60 * soaked.memory_slope / mib,
       soaked.is_memory_flat ? "flat" : "grows", soaked.lag_max, soaked.lag_slope,
       soaked.is_lag_flat ? "flat" : "grows"));
   report.note(name, {{"passed", soaked.has_passed()},
-                     {"seconds", length.count()},
+                     {"seconds", soaked.seconds},
                      {"events_per_s", soaked.events_per_s},
                      {"applied_per_s", soaked.applied_per_s},
                      {"memory_mib", soaked.memory_mean / mib},
@@ -192,10 +196,9 @@ void add_soak(const std::string& name, const Soaked& soaked, std::chrono::second
 // alone; then its memory is told at a rate that it does keep up with.
 void measure_soak(const Sizes& sizes, Report& report) {
   const Soaked soaked = soak(share_of_t1 * report.value("t1_events_per_s"), sizes.soak);
-  add_soak("soak", soaked, sizes.soak, report);
+  add_soak("soak", soaked, report);
   if (soaked.is_lag_flat) return;
-  add_soak("soak_at_less", soak(share_of_t1 * soaked.applied_per_s, sizes.soak), sizes.soak,
-           report);
+  add_soak("soak_at_less", soak(share_of_t1 * soaked.applied_per_s, sizes.soak), report);
 }
 
 }  // namespace uniqd::bench
