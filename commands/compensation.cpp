@@ -71,7 +71,11 @@ std::vector<CompensationId> Compensations::loaded() const {
 
 bool Compensations::was_loaded(const Compensation& compensation) const {
   const auto found = stored_.find(compensation.id);
-  return found != stored_.end() && found->second == compensation;
+  if (found == stored_.end()) return false;
+  Compensation same = found->second;
+  same.attempts = compensation.attempts;
+  if (is_under_way(same.state) && is_under_way(compensation.state)) same.state = compensation.state;
+  return same == compensation;
 }
 
 const Compensation* Compensations::find(CompensationId id) const {

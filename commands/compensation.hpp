@@ -50,6 +50,12 @@ inline constexpr std::size_t compensation_state_count = 8;
   return state == CompensationState::confirmed || state == CompensationState::resolved;
 }
 
+// What has become of its command so far, which the outbox says and no decision depends on.
+[[nodiscard]] inline bool is_under_way(CompensationState state) {
+  return state == CompensationState::pending || state == CompensationState::sent ||
+         state == CompensationState::overdue;
+}
+
 // Its entity may take what it wants when that becomes free: no correction is under way (R9).
 [[nodiscard]] inline bool may_be_promoted(CompensationState state) {
   return state == CompensationState::open || state == CompensationState::detected ||
@@ -120,7 +126,8 @@ class Compensations {
   // As `before` knows it; false: it does not.
   bool load_from(const Compensations& before, CompensationId id);
   [[nodiscard]] std::vector<CompensationId> loaded() const;
-  [[nodiscard]] bool was_loaded(const Compensation& compensation) const;  // exactly so
+  // So that the same was decided: but for what has become of its command meanwhile.
+  [[nodiscard]] bool was_loaded(const Compensation& compensation) const;
 
   [[nodiscard]] const Compensation* find(CompensationId id) const;
   // REQUIRES: the id is not known yet.
@@ -142,7 +149,9 @@ class Compensations {
   struct Changes {
     std::vector<Compensation> opened;  // with all their violations
     struct Change {
-      Compensation now;          // of its violations only those that were added
+      // Of its violations only those that were added. Its state, where that is under way and does
+      // not become due, is as it was loaded: what is stored is newer, and stays.
+      Compensation now;
       bool becomes_due = false;  // a message has to be sent
     };
     std::vector<Change> changed;

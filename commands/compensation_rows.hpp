@@ -31,6 +31,12 @@ namespace uniqd {
 // Adds the violations of each, in the order of their events. Throws StoreFailure.
 void load_violations(PgSession& session, const std::vector<Compensation*>& compensations);
 
+// Those of the table compensations that meet the condition, as `locked (id)`, for an UPDATE of more
+// than one: whoever changes several takes them in this order, and so waits for nobody who waits for
+// him.
+#define UNIQD_LOCKED_IN_ORDER(condition) \
+  "(SELECT id FROM compensations WHERE " condition " ORDER BY id FOR UPDATE) locked"
+
 [[nodiscard]] std::string_view to_text(ActionKind kind);
 
 [[nodiscard]] PgArray id_array(const std::vector<CompensationId>& ids);

@@ -10,9 +10,6 @@ namespace {
 constexpr PgStatement select_compensations{"select_compensations",
                                            "SELECT " UNIQD_COMPENSATION_COLUMNS
                                            " FROM compensations WHERE id = ANY($1::uuid[])"};
-constexpr PgStatement lock_compensations{
-    "lock_compensations", "SELECT " UNIQD_COMPENSATION_COLUMNS
-                          " FROM compensations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"};
 // `rows`: with these columns, and at the end others.
 #define UNIQD_INSERT_COMPENSATIONS(rows, others)                                                   \
   "INSERT INTO compensations (id, entity, entity_field, state, action, command, reason, event_id," \
@@ -46,16 +43,19 @@ constexpr PgTable violations_table{
     "INSERT INTO violations (compensation, cause, constraint_name, fields, value, owner, event_id,"
     " event_type, partition, \"offset\") VALUES ($1::uuid, $2::uuid, $3::text, $4::text[],"
     " $5::bytea, $6::text, $7::text, $8::text, $9::int4, $10::int8)"};
+// What is under way and does not become due stays as the outbox has it by now.
 constexpr PgStatement change_compensations{
     "change_compensations",
-    "UPDATE compensations c SET state = n.state, action = n.action, command = n.command,"
-    " reason = n.reason, ended_by = nullif(n.ended_by, ''),"
+    "UPDATE compensations c SET state = CASE WHEN n.becomes_due = 0"
+    " AND n.state IN ('pending', 'sent', 'overdue') THEN c.state ELSE n.state END,"
+    " action = n.action, command = n.command, reason = n.reason, ended_by = nullif(n.ended_by, ''),"
     " due_at = CASE WHEN n.state IN ('confirmed', 'resolved') THEN NULL"
     " WHEN n.becomes_due = 1 THEN now() ELSE c.due_at END,"
     " ended_at = CASE WHEN n.state IN ('confirmed', 'resolved') THEN now() END"
     " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
-    " $7::int4[]) n (id, state, action, command, reason, ended_by, becomes_due)"
-    " WHERE c.id = n.id"};
+    " $7::int4[]) n (id, state, action, command, reason, ended_by, "
+    "becomes_due)," UNIQD_LOCKED_IN_ORDER(
+        "id = ANY($1::uuid[])") " WHERE c.id = n.id AND c.id = locked.id"};
 
 void add_violations(PgNewRows& rows, const Compensation& compensation) {
   for (const Violation& violation : compensation.violations) {
@@ -136,14 +136,14 @@ void update_changed(PgWrites& writes, const std::vector<Compensations::Changes::
 
 }  // namespace
 
-void ask_compensations(PgSession& session, const std::vector<CompensationId>& ids, RowLock lock,
+void ask_compensations(PgSession& session, const std::vector<CompensationId>& ids,
                        const std::function<void(Compensation)>& take) {
   if (ids.empty()) return;
   session.ask(
       [take](const PgRows& rows) {
         for (int row = 0; row < rows.size(); ++row) take(compensation_of(rows, row));
       },
-      lock == RowLock::none ? select_compensations : lock_compensations, id_array(ids));
+      select_compensations, id_array(ids));
 }
 
 void save_compensations(PgWrites& writes, const std::string& topic,

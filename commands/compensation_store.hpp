@@ -1,7 +1,6 @@
 #pragma once
 // compensation_store.hpp - compensations in PostgreSQL, in a batch's transaction.
 
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -12,11 +11,9 @@
 
 namespace uniqd {
 
-enum class RowLock : std::uint8_t { none, until_commit };
-
 // Hands those that are stored, without their violations, to `take` once the session is flushed.
 // Throws StoreFailure.
-void ask_compensations(PgSession& session, const std::vector<CompensationId>& ids, RowLock lock,
+void ask_compensations(PgSession& session, const std::vector<CompensationId>& ids,
                        const std::function<void(Compensation)>& take);
 
 void save_compensations(PgWrites& writes, const std::string& topic,

@@ -23,16 +23,18 @@ constexpr PgStatement select_due{
 // No deadline is longer than a year, whatever the backoff comes to.
 constexpr PgStatement mark_as_sent{
     "mark_as_sent",
-    "UPDATE compensations SET state = CASE action WHEN 'send' THEN 'sent' ELSE state END,"
+    "UPDATE compensations c SET state = CASE action WHEN 'send' THEN 'sent' ELSE state END,"
     " attempts = attempts + 1, acknowledged_at = clock_timestamp(),"
     " sent_at = clock_timestamp() - make_interval(secs => $2::float8),"
     " due_at = CASE action WHEN 'send' THEN clock_timestamp() + make_interval(secs => least("
     " $3::float8 * power($4::float8, least(attempts - attempts_before, 1000)), 31536000)) END"
-    " WHERE id = ANY($1::uuid[]) AND due_at IS NOT NULL"};
+    " FROM " UNIQD_LOCKED_IN_ORDER(
+        "id = ANY($1::uuid[]) AND due_at IS NOT NULL") " WHERE c.id = locked.id"};
 constexpr PgStatement mark_as_overdue{
     "mark_as_overdue",
-    "UPDATE compensations SET state = 'overdue', due_at = NULL"
-    " WHERE id = ANY($1::uuid[]) AND state = 'sent' AND due_at IS NOT NULL"};
+    "UPDATE compensations c SET state = 'overdue', due_at = NULL"
+    " FROM " UNIQD_LOCKED_IN_ORDER("id = ANY($1::uuid[]) AND state = 'sent' AND due_at IS "
+                                   "NOT NULL") " WHERE c.id = locked.id"};
 constexpr PgStatement count_given{"count_given",
                                   "SELECT count(*) FROM compensations"
                                   " WHERE first_given_at > (SELECT greatest(now() - interval '1 "
@@ -42,7 +44,9 @@ constexpr PgStatement select_never_given{
     "SELECT id FROM compensations"
     " WHERE id = ANY($1::uuid[]) AND attempts = 0 AND first_given_at IS NULL"};
 constexpr PgStatement mark_as_given{
-    "mark_as_given", "UPDATE compensations SET first_given_at = now() WHERE id = ANY($1::uuid[])"};
+    "mark_as_given",
+    "UPDATE compensations c SET first_given_at = now()"
+    " FROM " UNIQD_LOCKED_IN_ORDER("id = ANY($1::uuid[])") " WHERE c.id = locked.id"};
 constexpr PgStatement pause_sending{"pause_sending",
                                     "UPDATE safety SET paused_at = now(), reason = $1"};
 

@@ -1,5 +1,7 @@
 #include "commands/safety_store.hpp"
 
+#include "commands/compensation_rows.hpp"
+
 namespace uniqd {
 namespace {
 
@@ -55,8 +57,9 @@ Resumed resume_sending(PgSession& session, const std::string& schema) {
         session.run("SELECT count(*) FROM compensations WHERE due_at <= now()")[0][0]
             .as<std::int64_t>();
     session.run(
-        "UPDATE compensations SET first_given_at = now()"
-        " WHERE due_at <= now() AND first_given_at IS NULL;"
+        "UPDATE compensations c SET first_given_at = now()"
+        " FROM " UNIQD_LOCKED_IN_ORDER("due_at <= now() AND first_given_at IS NULL")
+        " WHERE c.id = locked.id;"
         "UPDATE safety SET paused_at = NULL, reason = NULL, claiming = '', resumed_at = now()");
   }
   session.commit_transaction();

@@ -102,7 +102,7 @@ class Search {
     std::erase_if(ids, [&](CompensationId id) {
       return before_ && loaded_.compensations.load_from(before_->compensations, id);
     });
-    ask_compensations(session_, ids, before_ ? RowLock::none : RowLock::until_commit,
+    ask_compensations(session_, ids,
                       [this](Compensation found) { loaded_.compensations.load(std::move(found)); });
   }
 
@@ -184,10 +184,10 @@ bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vect
     ask_to_advance(session, topic_, advances, generation_, advancing);
     Safety safety;
     ask_safety(session, safety);
-    // The relay and people change compensations as well.
+    // People change compensations as well.
     const auto relied_on = loaded.compensations.loaded();
     std::size_t unchanged = 0;
-    ask_compensations(session, relied_on, RowLock::until_commit, [&](const Compensation& stored) {
+    ask_compensations(session, relied_on, [&](const Compensation& stored) {
       if (loaded.compensations.was_loaded(stored)) ++unchanged;
     });
     Search search(session, known_, nullptr, loaded);
@@ -277,9 +277,10 @@ void PostgresLedger::commit_transaction(const Outcome& outcome) {
     if (!writes_) writes_ = writes_of(outcome);
     writes_->model.send(session);
     probe_("after_model_written");
+    // Before the compensations, as whoever sends them takes them.
+    if (outcome.safety) save_safety(session, *outcome.safety);
     writes_->compensations.send(session);
     save_dead_letters(session, topic_, outcome.bad_events);
-    if (outcome.safety) save_safety(session, *outcome.safety);
     if (outcome.retried) save_retried(session, topic_, *outcome.retried);
     probe_("after_outbox_written");
     // Also fails where the transaction has been aborted, whose COMMIT would not.

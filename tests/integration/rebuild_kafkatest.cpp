@@ -301,6 +301,27 @@ TEST_CASE(
                      "_next'") == "0");
 }
 
+TEST_CASE("with values: plain a rebuild writes the texts that the daemon wrote") {
+  TestBed bed;
+  bed.readmodel["values"] = "plain";
+  RandomLoad load(75);
+  bed.produce(load.next(1500));
+  const auto daemon = bed.daemon();
+  daemon->start_and_wait();
+  bed.wait_settled();
+  const auto texts = [&bed] {
+    return bed.sql_text(
+        "SELECT count(*) || ': ' || string_agg(concat_ws(' ', entity, slot, value), ', '"
+        " ORDER BY entity, slot) FROM value_texts");
+  };
+  const std::string written = texts();
+  CHECK(written.size() > 1000);
+  bed.sql("UPDATE value_texts SET value = 'lost'");
+  SUBCASE("all at once") { (void)rebuild(*daemon); }
+  SUBCASE("batch by batch") { (void)rebuild(*daemon, {"--memory-max-mib", "1"}); }
+  CHECK(texts() == written);
+}
+
 TEST_CASE("others keep their rights on the tables") {
   TestBed bed;
   bed.produce({added("u1", "a@x", "e1")});

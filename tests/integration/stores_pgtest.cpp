@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "commands/compensation_queries.hpp"
+#include "commands/compensation_store.hpp"
 #include "commands/postgres_outbox.hpp"
 #include "daemon/intake.hpp"
 #include "daemon/postgres_ledger.hpp"
@@ -153,6 +155,7 @@ class Twins {
 
   void apply_batch() {
     if (below(4) == 0) dismiss_one();
+    if (below(2) == 0) send_some();
     // Two who write by turns, now and then on connections of their own, mostly without a look at
     // the position: one that knows what there is, or has looked ahead, must notice the other.
     Writing& writing = writings_[below(4) == 0 ? 1 : 0];
@@ -237,7 +240,8 @@ class Twins {
                              " FROM compensations")[0][0]
                         .c_str());
     CHECK(stored(session,
-                 "SELECT id FROM compensations WHERE (due_at IS NOT NULL) <> (state = 'pending')"
+                 "SELECT id FROM compensations"
+                 " WHERE (due_at IS NOT NULL) <> (state IN ('pending', 'sent'))"
                  " OR (ended_at IS NOT NULL) <> (state IN ('confirmed', 'resolved'))")
               .empty());
     CHECK(stored(session,
@@ -305,6 +309,21 @@ class Twins {
       CHECK(intervene(session, schema_.target.schema, id, Intervention::dismiss).is_done);
       return;
     }
+  }
+
+  // The relay, at any time.
+  void send_some() {
+    std::vector<CompensationId> sent;
+    std::vector<CompensationId> overdue;
+    for (const auto& [id, known] : memory_.compensations) {
+      if (below(2) == 0) continue;
+      if (known.state == CompensationState::pending) sent.push_back(id);
+      if (known.state == CompensationState::sent) overdue.push_back(id);
+    }
+    outbox_.mark_sent(sent, std::chrono::milliseconds{1});
+    memory_.mark_sent(sent, 0);
+    outbox_.mark_overdue(overdue);
+    memory_.mark_overdue(overdue);
   }
 
   static Lines stored(PgSession& session, const std::string& query) {
@@ -432,7 +451,7 @@ TEST_CASE("whatever random batches change is there again when the next ones load
     twins.compare();
   }
   CHECK(fmt::format("{}", fmt::join(twins.states(), " ")) ==
-        "confirmed detected dismissed open pending resolved");
+        "confirmed detected dismissed open overdue pending resolved sent");
   CHECK(twins.ahead_in_time() > 50);
   CHECK(twins.ahead_in_vain() > 20);
   CHECK(twins.message_count() > 20);
@@ -597,6 +616,51 @@ TEST_CASE("however much is due, no more is read than is asked for") {
   CHECK(PostgresOutbox(schema.target, topic, {}).due({Partition{0}}, 10).size() == 10);
   wait_until("the server counts what a session did", [&] { return fetched() >= 20; });
   CHECK(fetched() < 100);
+}
+
+TEST_CASE("who decides and who sends may change the same compensations at the same time") {
+  const PgSchema schema;
+  PgSession session(schema.target);
+  (void)migrate(session, schema.target.schema);
+  session.run(
+      "INSERT INTO compensations (id, entity, entity_field, state, action, command, reason,"
+      " event_id, correlation_id, traceparent, topic, partition, \"offset\", decided_at, due_at)"
+      " SELECT gen_random_uuid(), 'u' || n, 'userId', 'pending', 'send', 'DeactivateUser', '', '',"
+      " '', '', 'users', 0, n, now(), now() FROM generate_series(1, 500) n");
+  std::vector<CompensationId> ids;
+  Compensations::Changes changes;
+  for (const auto& row : session.run("SELECT id FROM compensations ORDER BY ordinal")) {
+    ids.push_back(uuid_of<CompensationId>(row[0]));
+  }
+  session.begin();
+  ask_compensations(session, ids,
+                    [&](Compensation found) { changes.changed.push_back({std::move(found)}); });
+  session.commit_transaction();
+  constexpr int rounds = 30;
+  std::thread sending([&] {
+    PostgresOutbox outbox(schema.target, topic, {});
+    for (int round = 0; round < rounds; ++round) {
+      std::ranges::reverse(ids);
+      CHECK_NOTHROW(outbox.mark_sent(ids, std::chrono::milliseconds{1}));
+    }
+  });
+  const auto decide = [&] {
+    PgWrites writes;
+    save_compensations(writes, topic, changes);
+    session.begin();
+    writes.send(session);
+    session.commit_transaction();
+  };
+  for (int round = 0; round < rounds; ++round) {
+    std::ranges::reverse(changes.changed);
+    CHECK_NOTHROW(decide());
+  }
+  sending.join();
+  // What the batches read when they were pending is no longer so, and stays.
+  CHECK(session
+            .run("SELECT count(*) FROM compensations WHERE state = 'sent' AND attempts = " +
+                 std::to_string(rounds))[0][0]
+            .as<int>() == 500);
 }
 
 TEST_CASE("dead letters: once for each place, with any bytes, with the first reason") {

@@ -159,6 +159,9 @@ add_mutant(judged_ahead_though_overtaken FILE tests/simulation/fake_ledger.cpp
 add_mutant(judged_ahead_though_outdated FILE tests/simulation/fake_ledger.cpp
   FROM [[return is_unchanged;]]
   TO [[return true;]])
+add_mutant(dismissed_meanwhile_is_as_it_was FILE commands/compensation.cpp
+  FROM [[if (is_under_way(same.state) && is_under_way(compensation.state)) same.state = compensation.state;]]
+  TO [[same.state = compensation.state;]])
 add_mutant(judged_again_and_written_as_before FILE tests/simulation/fake_ledger.cpp
   FROM [[prepared_.reset();]]
   TO [[]])

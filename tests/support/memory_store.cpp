@@ -138,7 +138,7 @@ void MemoryStore::apply_compensations(const Compensations::Changes& changes) {
       causes.insert(violation.cause);
       known.violations.push_back(violation);
     }
-    known.state = now.state;
+    if (becomes_due || !is_under_way(now.state)) known.state = now.state;
     known.action = now.action;
     known.ended_by = now.ended_by;
     if (becomes_due) due[now.id] = 0;
