@@ -110,8 +110,7 @@ bool has_message(const Policy& policy, const Event& event, const Verdict& verdic
 std::optional<CompensationId> decide(const Model& model, const Event& event, const Verdict& verdict,
                                      const Policy& policy, std::int64_t now_ms,
                                      Compensations& compensations) {
-  const auto entity = model.entity(event.entity);
-  const auto open = entity ? entity->compensation : std::nullopt;
+  const auto open = verdict.before ? verdict.before->compensation : std::nullopt;
   if (open && verdict.kind == Verdict::Kind::released) {
     compensations.end(*open, CompensationState::confirmed, event.id);
   } else if (open && verdict.settles) {

@@ -58,7 +58,7 @@ class Search {
   void find_rest(const std::vector<Event>& events) {
     session_.flush();
     Needs needs = needs_of(events, loaded_.model);
-    ask_claims(session_, std::move(needs.claims), known_, loaded_.model);
+    ask_claims(session_, needs.claims, known_, loaded_.model);
     ask_contenders(session_, needs.contended, known_, loaded_.model);
     ask_open(std::move(needs.compensations));
     session_.flush();

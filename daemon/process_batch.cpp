@@ -1,5 +1,7 @@
 #include "daemon/process_batch.hpp"
 
+#include "readmodel/fetch_ahead.hpp"
+
 namespace uniqd {
 
 std::string_view outcome_name(Verdict::Kind kind) {
@@ -34,18 +36,11 @@ std::string_view outcome_name(Skipped skipped) {
 
 namespace {
 
-// By so many events: a complete model is larger than any cache, and memory is to have answered by
-// the time an event's turn comes.
-constexpr std::size_t fetched_ahead = 8;
-
 void fold(const std::vector<Event>& events, const Policy& policy, std::int64_t now_ms,
           Loaded& loaded, EventCounts& counts) {
   loaded.claiming.clear();
-  for (std::size_t index = 0; index < events.size(); ++index) {
-    if (index + fetched_ahead < events.size()) {
-      loaded.model.prefetch(events[index + fetched_ahead]);
-    }
-    const Event& event = events[index];
+  const auto fetch = [&](const Event& event) { loaded.model.prefetch(event); };
+  each_fetched_ahead(events, fetch, [&](const Event& event) {
     const Verdict verdict = judge(loaded.model, event);
     const auto opened = decide(loaded.model, event, verdict, policy, now_ms, loaded.compensations);
     const FreedKeys freed = apply(loaded.model, event, verdict, opened);
@@ -56,7 +51,7 @@ void fold(const std::vector<Event>& events, const Policy& policy, std::int64_t n
                                 has_message(policy, event, verdict));
     }
     if (event.key_differs) ++counts.key_mismatches;
-  }
+  });
 }
 
 }  // namespace

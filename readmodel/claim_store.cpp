@@ -6,6 +6,7 @@
 
 #include "readmodel/copy_rows.hpp"
 #include "readmodel/entity_codec.hpp"
+#include "readmodel/fetch_ahead.hpp"
 
 namespace uniqd {
 namespace {
@@ -197,11 +198,12 @@ bool can_violate(const Event& event) { return event.effect != Effect::release; }
 void ask_entities(PgSession& session, const std::vector<std::string_view>& names,
                   const Knowledge& known, Model& model) {
   std::vector<std::string_view> asked;
-  for (const auto name : names) {
+  const auto fetch = [&](std::string_view name) { known.keys.prefetch_entity(name); };
+  each_fetched_ahead(names, fetch, [&](std::string_view name) {
     model.load_no_entity(name);
-    if (!known.keys.may_have_entity(name)) continue;
+    if (!known.keys.may_have_entity(name)) return;
     if (!known.before || !model.load_entity_from(*known.before, name)) asked.push_back(name);
-  }
+  });
   if (asked.empty()) return;
   const auto take = [&model](const PgRows& rows) {
     for (int row = 0; row < rows.size(); ++row) {
@@ -215,18 +217,17 @@ void ask_entities(PgSession& session, const std::vector<std::string_view>& names
   session.ask(take, select_entities, text_array(std::move(asked)));
 }
 
-void ask_claims(PgSession& session, std::vector<ClaimKey> keys, const Knowledge& known,
+void ask_claims(PgSession& session, const std::vector<ClaimKey>& keys, const Knowledge& known,
                 Model& model) {
-  std::erase_if(keys, [&](ClaimKey key) {
-    if (model.has_loaded_claim(key)) return true;
-    if (!known.keys.may_have_key(key)) {
-      model.load_unheard_of(key);
-      return true;
-    }
+  std::vector<ClaimKey> asked;
+  const auto fetch = [&](ClaimKey key) { known.keys.prefetch_key(key); };
+  each_fetched_ahead(keys, fetch, [&](ClaimKey key) {
+    if (model.has_loaded_claim(key)) return;
+    if (!known.keys.may_have_key(key)) return model.load_unheard_of(key);
     model.load_no_claim(key);
-    return known.before && model.load_claim_from(*known.before, key);
+    if (!known.before || !model.load_claim_from(*known.before, key)) asked.push_back(key);
   });
-  if (keys.empty()) return;
+  if (asked.empty()) return;
   const auto take = [&model](const PgRows& rows) {
     for (int row = 0; row < rows.size(); ++row) {
       const auto constraint = std::stoul(std::string(rows.text(row, 1)));
@@ -234,7 +235,7 @@ void ask_claims(PgSession& session, std::vector<ClaimKey> keys, const Knowledge&
           {uuid_of<ClaimKey>(rows.text(row, 0)), constraint, std::string(rows.text(row, 2))});
     }
   };
-  session.ask(take, select_claims, uuid_array(std::move(keys)));
+  session.ask(take, select_claims, uuid_array(std::move(asked)));
 }
 
 void ask_contenders(PgSession& session, std::vector<ClaimKey> keys, const Knowledge& known,
@@ -256,14 +257,15 @@ void ask_contenders(PgSession& session, std::vector<ClaimKey> keys, const Knowle
 void ask_causes(PgSession& session, const std::vector<Event>& events, const Knowledge& known,
                 Model& model) {
   PgArray causes = PgArray::of_uuid();
-  for (const Event& event : events) {
-    if (!can_violate(event) || !known.keys.may_have_cause(event.cause)) continue;
+  const auto fetch = [&](const Event& event) { known.keys.prefetch_cause(event.cause); };
+  each_fetched_ahead(events, fetch, [&](const Event& event) {
+    if (!can_violate(event) || !known.keys.may_have_cause(event.cause)) return;
     if (known.before && known.before->was_found_violating(event.cause)) {
       model.load_cause(event.cause);
     } else {
       causes.add_uuid(event.cause);
     }
-  }
+  });
   if (causes.size() == 0) return;
   const auto take = [&model](const PgRows& rows) {
     for (int row = 0; row < rows.size(); ++row) {

@@ -30,7 +30,7 @@ struct Knowledge {
 // before. The answers are in the model once the session is flushed.
 void ask_entities(PgSession& session, const std::vector<std::string_view>& names,
                   const Knowledge& known, Model& model);
-void ask_claims(PgSession& session, std::vector<ClaimKey> keys, const Knowledge& known,
+void ask_claims(PgSession& session, const std::vector<ClaimKey>& keys, const Knowledge& known,
                 Model& model);
 void ask_causes(PgSession& session, const std::vector<Event>& events, const Knowledge& known,
                 Model& model);

@@ -112,10 +112,16 @@ const std::vector<Contender>& Model::contenders(ClaimKey key) const {
 }
 
 void Model::prefetch(const Event& event) const {
-  if (is_partial_) return;
-  whole_.prefetch(event.entity);
-  for (const CarriedValue& value : event.values) {
-    if (value.digest) whole_.prefetch(value.digest->key());
+  const auto fetch = [&event](const auto& entities, const auto& claims) {
+    entities.prefetch(event.entity);
+    for (const CarriedValue& value : event.values) {
+      if (value.digest) claims.prefetch(value.digest->key());
+    }
+  };
+  if (is_partial_) {
+    fetch(entities_, claims_);
+  } else {
+    fetch(whole_, whole_);
   }
 }
 
@@ -332,13 +338,13 @@ bool nothing_is_contested(const Model& model, const PerSlot<std::optional<ClaimK
 }
 
 // Compares what the entity wants before and after, constraint by constraint (R2, R3, R7).
-void judge_wants(const Model& model, const Event& event, const std::optional<Entity>& entity,
-                 Verdict& verdict) {
+void judge_wants(const Model& model, const Event& event, Verdict& verdict) {
   verdict.kind = Verdict::Kind::unchanged;
   for (std::size_t index = 0; index < model.constraints().size(); ++index) {
     const Constraint& constraint = model.constraints()[index];
     const auto wanted = wanted_key(constraint, verdict.parts);
-    const auto before = entity ? wanted_key(constraint, entity->parts) : std::nullopt;
+    const auto before =
+        verdict.before ? wanted_key(constraint, verdict.before->parts) : std::nullopt;
     if (wanted == before) continue;
     if (verdict.kind == Verdict::Kind::unchanged) verdict.kind = Verdict::Kind::taken;
     if (!wanted || !is_owned_by_another(model, *wanted, event.entity)) continue;
@@ -352,7 +358,8 @@ void judge_wants(const Model& model, const Event& event, const std::optional<Ent
 
 Verdict judge(const Model& model, const Event& event) {
   Verdict verdict;
-  const auto entity = model.entity(event.entity);
+  verdict.before = model.entity(event.entity);
+  const auto& entity = verdict.before;
   if (event.effect == Effect::release) {
     verdict.kind = entity ? Verdict::Kind::released : Verdict::Kind::absent;
     return verdict;
@@ -371,7 +378,7 @@ Verdict judge(const Model& model, const Event& event) {
   for (const auto& value : event.values) {
     verdict.parts[value.slot] = value.digest ? std::optional(value.digest->key()) : std::nullopt;
   }
-  judge_wants(model, event, entity, verdict);
+  judge_wants(model, event, verdict);
   verdict.settles = entity && entity->compensation && verdict.kind != Verdict::Kind::violating &&
                     nothing_is_contested(model, verdict.parts, event.entity);
   return verdict;
@@ -390,10 +397,9 @@ void own(Model& model, std::string_view name, std::size_t constraint,
   owned = wanted;
 }
 
-FreedKeys release(Model& model, std::string_view name) {
+FreedKeys release(Model& model, std::string_view name, const Entity& entity) {
   FreedKeys freed;
-  const auto entity = model.entity(name);
-  for (const auto& owned : entity->owned) {
+  for (const auto& owned : entity.owned) {
     if (owned) freed.push_back(*owned);
   }
   for (const ClaimKey key : freed) model.remove_claim(key);
@@ -412,8 +418,7 @@ Entity unknown_entity(const ConstraintSet& constraints) {
 // taken unless something of it is contested, and with `settles` all that is wanted.
 FreedKeys apply_wants(Model& model, const Event& event, const Verdict& verdict,
                       std::optional<CompensationId> opened) {
-  const auto known = model.entity(event.entity);
-  const Entity before = known ? *known : unknown_entity(model.constraints());
+  const Entity before = verdict.before ? *verdict.before : unknown_entity(model.constraints());
   Entity after = before;
   FreedKeys freed;
   for (std::size_t index = 0; index < model.constraints().size(); ++index) {
@@ -456,7 +461,7 @@ FreedKeys apply(Model& model, const Event& event, const Verdict& verdict,
     case Verdict::Kind::redelivered:
       return {};
     case Verdict::Kind::released:
-      return release(model, event.entity);
+      return release(model, event.entity, *verdict.before);
     case Verdict::Kind::unchanged:
     case Verdict::Kind::taken:
     case Verdict::Kind::violating:

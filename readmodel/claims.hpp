@@ -129,8 +129,8 @@ class Model {
     return stored_causes_.contains(cause) || causes_.contains(cause);
   }
 
-  // Of a complete model: has the CPU fetch from memory what the event will be judged by: its
-  // entity, and who owns its single values. Changes nothing else.
+  // Has the CPU fetch from memory what the event will be judged by: its entity, and who owns its
+  // single values. Changes nothing else.
   void prefetch(const Event& event) const;
 
   void put_entity(std::string_view name, Entity entity);
@@ -216,6 +216,7 @@ struct Verdict {
     violating,    // something that it newly wants is owned by another
   };
   Kind kind = Kind::absent;
+  std::optional<Entity> before;      // the entity as it is known; nothing where it is not present
   std::vector<Contested> contested;  // only with `violating`, in the order of the constraints
   // An open compensation of the entity has nothing contested left: it takes all it wants (R8).
   bool settles = false;

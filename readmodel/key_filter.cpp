@@ -56,6 +56,12 @@ bool KeyFilter::may_contain(std::uint64_t hash) const {
   });
 }
 
+void KeyFilter::prefetch(std::uint64_t hash) const {
+  for (const Layer& layer : layers_) {
+    __builtin_prefetch(&layer.blocks[block_of(hash, layer.blocks.size())]);
+  }
+}
+
 std::size_t KeyFilter::bytes() const {
   std::size_t bytes = 0;
   for (const Layer& layer : layers_) bytes += layer.blocks.size() * sizeof(Block);

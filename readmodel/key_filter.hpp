@@ -19,6 +19,8 @@ class KeyFilter {
   // Whether one more can be added without growing beyond so many bytes.
   [[nodiscard]] bool has_room_within(std::size_t bytes_max) const;
   [[nodiscard]] bool may_contain(std::uint64_t hash) const;
+  // Has the CPU fetch from memory what add() and may_contain() will ask for.
+  void prefetch(std::uint64_t hash) const;
   [[nodiscard]] std::size_t bytes() const;
 
  private:

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <thread>
 
+#include "readmodel/fetch_ahead.hpp"
 #include "readmodel/pg_copy.hpp"
 
 namespace uniqd {
@@ -149,6 +150,11 @@ bool KnownKeys::may_contain(std::uint64_t hash) const {
   return !is_ready_ || read_.may_contain(hash) || remembered_.may_contain(hash);
 }
 
+void KnownKeys::prefetch(std::uint64_t hash) const {
+  read_.prefetch(hash);
+  remembered_.prefetch(hash);
+}
+
 bool KnownKeys::may_have_entity(std::string_view name) const {
   return may_contain(hash_of_entity(name));
 }
@@ -160,10 +166,18 @@ bool KnownKeys::may_have_cause(CompensationId cause) const {
   return may_contain(hash_of_cause(cause));
 }
 
+void KnownKeys::prefetch_entity(std::string_view name) const { prefetch(hash_of_entity(name)); }
+void KnownKeys::prefetch_key(ClaimKey key) const { prefetch(hash_of_key(key)); }
+void KnownKeys::prefetch_cause(CompensationId cause) const { prefetch(hash_of_cause(cause)); }
+
 void KnownKeys::remember(const ModelChanges& changes) {
   if (!is_active_) return;
-  for (const auto& [name, entity] : changes.entities_added) add(hash_of_entity(name));
-  for (const Claim& claim : changes.claims_added) add(hash_of_key(claim.key));
+  each_fetched_ahead(
+      changes.entities_added, [this](const auto& added) { prefetch_entity(added.first); },
+      [this](const auto& added) { add(hash_of_entity(added.first)); });
+  each_fetched_ahead(
+      changes.claims_added, [this](const Claim& claim) { prefetch_key(claim.key); },
+      [this](const Claim& claim) { add(hash_of_key(claim.key)); });
   for (const auto& [key, entity] : changes.contenders_added) {
     add(hash_of_key(key));
     add(hash_of_contended(key));

@@ -50,6 +50,11 @@ class KnownKeys {
   [[nodiscard]] bool may_have_contenders(ClaimKey key) const;
   [[nodiscard]] bool may_have_cause(CompensationId cause) const;
 
+  // Have the CPU fetch from memory what the questions above will ask for, and remembering.
+  void prefetch_entity(std::string_view name) const;
+  void prefetch_key(ClaimKey key) const;
+  void prefetch_cause(CompensationId cause) const;
+
   // To be told before the transaction that adds them is committed.
   void remember(const ModelChanges& changes);
   void remember_cause(CompensationId cause);
@@ -59,6 +64,7 @@ class KnownKeys {
 
   void add(std::uint64_t hash);
   [[nodiscard]] bool may_contain(std::uint64_t hash) const;
+  void prefetch(std::uint64_t hash) const;
 
   std::size_t bytes_max_;
   bool is_too_much_;

@@ -1,5 +1,7 @@
 #include "readmodel/needs.hpp"
 
+#include "readmodel/fetch_ahead.hpp"
+
 namespace uniqd {
 namespace {
 
@@ -25,9 +27,10 @@ std::vector<ClaimKey> keys_carried_by(const std::vector<Event>& events) {
 
 Needs needs_of(const std::vector<Event>& events, const Model& model) {
   Needs needs;
-  for (const Event& event : events) {
+  const auto fetch = [&](const Event& event) { model.prefetch(event); };
+  each_fetched_ahead(events, fetch, [&](const Event& event) {
     const auto entity = model.entity(event.entity);
-    if (!entity) continue;
+    if (!entity) return;
     if (entity->compensation) {
       add_wanted(*entity, model.constraints(), needs.claims);
       needs.compensations.push_back(*entity->compensation);
@@ -35,7 +38,7 @@ Needs needs_of(const std::vector<Event>& events, const Model& model) {
     for (const auto& owned : entity->owned) {
       if (owned) needs.contended.push_back(*owned);
     }
-  }
+  });
   return needs;
 }
 
