@@ -247,6 +247,8 @@ void Model::reset() {
 
 ModelChanges Model::changes() const {
   ModelChanges changes;
+  changes.entities_added.reserve(entities_.size());
+  changes.claims_added.reserve(claims_.size());
   for (const auto& [name, entity] : entities_) {
     const Entity* stored = find_in(stored_entities_, name);
     if (!entity && stored) {

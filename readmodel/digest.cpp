@@ -22,11 +22,15 @@ void require(bool worked, const char* what) {
   if (!worked) throw std::runtime_error(std::string("OpenSSL failed at ") + what);
 }
 
-// A number or a text with its length before it: no two different sequences look alike.
+constexpr std::size_t length_bytes = 4;
+
+// A text with its length before it: no two different sequences look alike.
 void append(std::string& message, std::string_view text) {
   const auto size = static_cast<std::uint32_t>(text.size());
-  for (int shift = 24; shift >= 0; shift -= 8) message += static_cast<char>(size >> shift & 0xff);
-  message += text;
+  const std::array<char, length_bytes> length{
+      static_cast<char>(size >> 24 & 0xff), static_cast<char>(size >> 16 & 0xff),
+      static_cast<char>(size >> 8 & 0xff), static_cast<char>(size & 0xff)};
+  message.append(length.data(), length.size()).append(text);
 }
 
 const EVP_MD* sha256() {
@@ -118,7 +122,10 @@ CompensationId compensation_id(std::string_view source_topic, std::string_view e
   static constexpr std::array<std::uint8_t, 16> uuid_namespace{0x7d, 0x2e, 0x5b, 0x1c, 0x93, 0x4f,
                                                                0x4a, 0x60, 0x8e, 0x27, 0xd1, 0xb8,
                                                                0x6c, 0x05, 0xf3, 0x9a};
-  std::string message(reinterpret_cast<const char*>(uuid_namespace.data()), uuid_namespace.size());
+  std::string message;
+  message.reserve(uuid_namespace.size() + 3 * length_bytes + source_topic.size() + entity.size() +
+                  identity.size());
+  message.append(reinterpret_cast<const char*>(uuid_namespace.data()), uuid_namespace.size());
   append(message, source_topic);
   append(message, entity);
   append(message, identity);
