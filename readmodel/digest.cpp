@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <stdexcept>
 
+#include "readmodel/big_endian.hpp"
+
 namespace uniqd {
 namespace {
 
@@ -22,15 +24,12 @@ void require(bool worked, const char* what) {
   if (!worked) throw std::runtime_error(std::string("OpenSSL failed at ") + what);
 }
 
-constexpr std::size_t length_bytes = 4;
+using Length = std::uint32_t;
 
 // A text with its length before it: no two different sequences look alike.
 void append(std::string& message, std::string_view text) {
-  const auto size = static_cast<std::uint32_t>(text.size());
-  const std::array<char, length_bytes> length{
-      static_cast<char>(size >> 24 & 0xff), static_cast<char>(size >> 16 & 0xff),
-      static_cast<char>(size >> 8 & 0xff), static_cast<char>(size & 0xff)};
-  message.append(length.data(), length.size()).append(text);
+  append_big_endian(message, static_cast<Length>(text.size()));
+  message += text;
 }
 
 const EVP_MD* sha256() {
@@ -123,7 +122,7 @@ CompensationId compensation_id(std::string_view source_topic, std::string_view e
                                                                0x4a, 0x60, 0x8e, 0x27, 0xd1, 0xb8,
                                                                0x6c, 0x05, 0xf3, 0x9a};
   std::string message;
-  message.reserve(uuid_namespace.size() + 3 * length_bytes + source_topic.size() + entity.size() +
+  message.reserve(uuid_namespace.size() + 3 * sizeof(Length) + source_topic.size() + entity.size() +
                   identity.size());
   message.append(reinterpret_cast<const char*>(uuid_namespace.data()), uuid_namespace.size());
   append(message, source_topic);

@@ -1,21 +1,8 @@
 #include "readmodel/pg_fields.hpp"
 
-#include <type_traits>
+#include "readmodel/big_endian.hpp"
 
 namespace uniqd {
-namespace {
-
-template <class Number>
-void append_big_endian(std::string& out, Number number) {
-  const auto bits = static_cast<std::make_unsigned_t<Number>>(number);
-  std::array<char, sizeof(Number)> bytes;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    bytes[i] = static_cast<char>(bits >> (8 * (bytes.size() - 1 - i)));
-  }
-  out.append(bytes.data(), bytes.size());
-}
-
-}  // namespace
 
 void PgFields::add_bytes(std::string_view bytes) {
   append_big_endian(bytes_, static_cast<std::int32_t>(bytes.size()));
