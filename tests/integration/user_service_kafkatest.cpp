@@ -121,13 +121,14 @@ TEST_CASE("whatever the user service does, every compensation ends") {
            count(bed, "resolved") == fmt::to_string(users_each) &&
            count(bed, "overdue") == fmt::to_string(users_each);
   });
+  service.serve();  // a last attempt, sent while its answer was on the way
   CHECK(bed.sql_text("SELECT count(*) FROM compensations") ==
         fmt::to_string(users_each * std::size(manners)));
   for (const auto& [user, attempts] : service.attempts()) {
     CAPTURE(user);
     const auto manner = static_cast<Manner>(user[0]);
     if (manner == Manner::refusing) CHECK(attempts == 3);
-    if (manner == Manner::forgetful || manner == Manner::slow) CHECK(attempts == 2);
+    if (manner == Manner::forgetful || manner == Manner::slow) CHECK(attempts >= 2);
     CHECK(bed.sql_text("SELECT attempts FROM compensations WHERE entity = '" + user + "'") ==
           fmt::to_string(attempts));
   }
@@ -144,10 +145,8 @@ TEST_CASE("whatever the user service does, every compensation ends") {
   }
   wait_until("the retried ones are confirmed", [&] {
     service.serve();
-    return count(bed, "overdue") == "0" && count(bed, "sent") == "0" &&
-           count(bed, "pending") == "0";
+    return count(bed, "confirmed") == fmt::to_string(users_each * 5);
   });
-  CHECK(count(bed, "confirmed") == fmt::to_string(users_each * 5));
   const auto answer = daemon->command({"rebuild", "--verify"});
   INFO(answer.out);
   CHECK(answer.exit_code == 0);
