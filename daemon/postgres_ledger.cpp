@@ -141,7 +141,7 @@ PostgresLedger::PostgresLedger(PgTarget target, std::string topic, const Constra
       rules_(std::move(rules)),
       writer_(random_writer()),
       learn_(learn),
-      known_(learn.bytes_max) {}
+      known_(constraints, learn.bytes_max) {}
 
 template <class Work>
 auto PostgresLedger::with_session(std::unique_ptr<PgSession>& session, Work work) {

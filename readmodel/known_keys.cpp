@@ -6,14 +6,17 @@
 #include <cstring>
 #include <thread>
 
+#include "readmodel/entity_codec.hpp"
 #include "readmodel/fetch_ahead.hpp"
 #include "readmodel/pg_copy.hpp"
 
 namespace uniqd {
 namespace {
 
-// One filter for four kinds of keys, which therefore must not have the same hashes.
-std::uint64_t hash_of_entity(std::string_view name) { return absl::Hash<std::string_view>{}(name); }
+constexpr std::size_t waiting_max = 256;
+
+// One filter for four kinds of keys, which therefore must not have the same hashes. Names have that
+// of entity.hpp.
 std::uint64_t hash_of_key(ClaimKey key) { return std::hash<ClaimKey>{}(key) ^ 0x9e3779b97f4a7c15U; }
 std::uint64_t hash_of_contended(ClaimKey key) {
   return absl::Hash<std::uint64_t>{}(std::hash<ClaimKey>{}(key));
@@ -37,15 +40,17 @@ Id id_of(std::string_view bytes) {
 }  // namespace
 
 struct KnownKeys::Reading {
+  const ConstraintSet& constraints;
   const std::size_t bytes_max;
-  KeyFilter filter;  // the thread's until is_done
+  KeyFilter filter;                    // the thread's until is_done
+  std::vector<std::uint64_t> waiting;  // for the filter's memory to be fetched
   std::atomic<bool> is_done{false};
   std::atomic<bool> is_too_much{false};
   std::atomic<bool> has_failed{false};
   std::atomic<bool> is_cancelled{false};
   std::thread thread;
 
-  explicit Reading(std::size_t most) : bytes_max(most) {}
+  Reading(const ConstraintSet& of, std::size_t most) : constraints(of), bytes_max(most) {}
   Reading(const Reading&) = delete;
   Reading& operator=(const Reading&) = delete;
   ~Reading() {
@@ -59,20 +64,14 @@ struct KnownKeys::Reading {
       session.run("SET statement_timeout = 0; SET enable_seqscan = on");
       session.begin();
       session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+      // What is owned, and what is wanted in vain, an entity's state has: no need for more tables.
       const bool has_read_all =
-          each(session, "SELECT entity FROM entities",
-               [&](std::string_view name) { add(hash_of_entity(name)); }) &&
-          each(session, "SELECT key FROM claims",
-               [&](std::string_view key) { add(hash_of_key(id_of<ClaimKey>(key))); }) &&
-          each(session, "SELECT key FROM contenders",
-               [&](std::string_view bytes) {
-                 const auto key = id_of<ClaimKey>(bytes);
-                 add(hash_of_key(key));
-                 add(hash_of_contended(key));
-               }) &&
-          each(session, "SELECT cause FROM violations",
-               [&](std::string_view cause) { add(hash_of_cause(id_of<CompensationId>(cause))); });
+          copy_out(session, "SELECT entity, state FROM entities",
+                   [&](CopiedRow row) { return add_entity(row[0], row[1]); }) &&
+          copy_out(session, "SELECT cause FROM violations",
+                   [&](CopiedRow row) { return add_cause(row[0]); });
       if (!has_read_all) return;
+      add_waiting();
       session.roll_back();
       is_done = true;
     } catch (const StoreFailure&) {
@@ -81,25 +80,48 @@ struct KnownKeys::Reading {
   }
 
   void add(std::uint64_t hash) {
-    if (filter.has_room_within(bytes_max)) {
-      filter.add(hash);
-    } else {
-      is_too_much = is_cancelled = true;
-    }
+    waiting.push_back(hash);
+    if (waiting.size() == waiting_max) add_waiting();
   }
 
-  // False: cancelled.
-  template <class Take>
-  bool each(PgSession& session, const std::string& query, Take take) {
-    return copy_out(session, query, [&](std::string_view field) {
-      take(field);
-      return !is_cancelled;
-    });
+  void add_waiting() {
+    each_fetched_ahead(
+        waiting, [this](std::uint64_t hash) { filter.prefetch(hash); },
+        [this](std::uint64_t hash) {
+          if (filter.has_room_within(bytes_max)) {
+            filter.add(hash);
+          } else {
+            is_too_much = is_cancelled = true;
+          }
+        });
+    waiting.clear();
+  }
+
+  // Whether to go on.
+  bool add_entity(std::string_view name, std::string_view state) {
+    const auto entity = decode_entity(state, constraints);
+    if (!entity) throw StoreFailure("XX001", "an entity's state is not readable");
+    add(hash_of(name));
+    for (std::size_t index = 0; index < constraints.size(); ++index) {
+      const auto& owned = entity->owned[index];
+      if (owned) add(hash_of_key(*owned));
+      const auto wanted = wanted_key(constraints[index], entity->parts);
+      if (!wanted || wanted == owned) continue;
+      add(hash_of_key(*wanted));
+      add(hash_of_contended(*wanted));
+    }
+    return !is_cancelled;
+  }
+  bool add_cause(std::string_view bytes) {
+    add(hash_of_cause(id_of<CompensationId>(bytes)));
+    return !is_cancelled;
   }
 };
 
-KnownKeys::KnownKeys(std::size_t bytes_max)
-    : bytes_max_(bytes_max), is_too_much_(!KeyFilter().has_room_within(bytes_max / 2)) {}
+KnownKeys::KnownKeys(const ConstraintSet& constraints, std::size_t bytes_max)
+    : constraints_(constraints),
+      bytes_max_(bytes_max),
+      is_too_much_(!KeyFilter().has_room_within(bytes_max / 2)) {}
 KnownKeys::~KnownKeys() { forget(); }
 
 void KnownKeys::forget() {
@@ -118,7 +140,7 @@ void KnownKeys::begin_reading(const PgTarget& target) {
   forget();
   if (is_too_much_) return;
   is_active_ = true;
-  reading_ = std::make_unique<Reading>(bytes_max_ / 2);
+  reading_ = std::make_unique<Reading>(constraints_, bytes_max_ / 2);
   reading_->thread = std::thread([reading = reading_.get(), target] { reading->read(target); });
 }
 
@@ -155,9 +177,7 @@ void KnownKeys::prefetch(std::uint64_t hash) const {
   remembered_.prefetch(hash);
 }
 
-bool KnownKeys::may_have_entity(std::string_view name) const {
-  return may_contain(hash_of_entity(name));
-}
+bool KnownKeys::may_have_entity(std::string_view name) const { return may_contain(hash_of(name)); }
 bool KnownKeys::may_have_key(ClaimKey key) const { return may_contain(hash_of_key(key)); }
 bool KnownKeys::may_have_contenders(ClaimKey key) const {
   return may_contain(hash_of_contended(key));
@@ -166,7 +186,7 @@ bool KnownKeys::may_have_cause(CompensationId cause) const {
   return may_contain(hash_of_cause(cause));
 }
 
-void KnownKeys::prefetch_entity(std::string_view name) const { prefetch(hash_of_entity(name)); }
+void KnownKeys::prefetch_entity(std::string_view name) const { prefetch(hash_of(name)); }
 void KnownKeys::prefetch_key(ClaimKey key) const { prefetch(hash_of_key(key)); }
 void KnownKeys::prefetch_cause(CompensationId cause) const { prefetch(hash_of_cause(cause)); }
 
@@ -174,7 +194,7 @@ void KnownKeys::remember(const ModelChanges& changes) {
   if (!is_active_) return;
   each_fetched_ahead(
       changes.entities_added, [this](const auto& added) { prefetch_entity(added.first); },
-      [this](const auto& added) { add(hash_of_entity(added.first)); });
+      [this](const auto& added) { add(hash_of(added.first)); });
   each_fetched_ahead(
       changes.claims_added, [this](const Claim& claim) { prefetch_key(claim.key); },
       [this](const Claim& claim) { add(hash_of_key(claim.key)); });

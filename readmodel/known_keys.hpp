@@ -23,7 +23,8 @@ namespace uniqd {
 // reads the tables.
 class KnownKeys {
  public:
-  explicit KnownKeys(std::size_t bytes_max);
+  // `constraints` must outlive it.
+  KnownKeys(const ConstraintSet& constraints, std::size_t bytes_max);
   ~KnownKeys();
   KnownKeys(const KnownKeys&) = delete;
   KnownKeys& operator=(const KnownKeys&) = delete;
@@ -66,6 +67,7 @@ class KnownKeys {
   [[nodiscard]] bool may_contain(std::uint64_t hash) const;
   void prefetch(std::uint64_t hash) const;
 
+  const ConstraintSet& constraints_;
   std::size_t bytes_max_;
   bool is_too_much_;
   bool is_active_ = false;

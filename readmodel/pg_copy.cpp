@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "readmodel/pg_result.hpp"
 
@@ -26,22 +27,38 @@ void read_end(PGconn* connection) {
   const PgResult none(PQgetResult(connection));
 }
 
-// Of a row with one column, without its number of columns and its length; nothing of the trailer.
-std::optional<std::string_view> only_field(std::string_view row) {
-  constexpr std::size_t length_at = 2;
-  constexpr std::size_t field_at = 6;
-  if (row.empty() || row.starts_with("\xff\xff")) return std::nullopt;
-  const auto refuse = [] {
-    throw StoreFailure("XX001", "COPY gave a row that is not as asked for");
-  };
-  if (row.size() < field_at) refuse();
-  std::uint32_t length = 0;
-  for (const char byte : row.substr(length_at, field_at - length_at)) {
-    length = length << 8 | static_cast<std::uint8_t>(byte);
+// Takes a row apart, and the next one in the same memory.
+class RowReader {
+ public:
+  // Nothing of the trailer.
+  std::optional<CopiedRow> fields_of(std::string_view row) {
+    if (row.empty() || row.starts_with("\xff\xff")) return std::nullopt;
+    rest_ = row;
+    fields_.resize(number(sizeof(std::uint16_t)));
+    for (std::string_view& field : fields_) field = bytes(number(sizeof(std::uint32_t)));
+    if (!rest_.empty()) refuse();
+    return fields_;
   }
-  if (length != row.size() - field_at) refuse();
-  return row.substr(field_at);
-}
+
+ private:
+  [[noreturn]] static void refuse() {
+    throw StoreFailure("XX001", "COPY gave a row that is not as asked for");
+  }
+  std::string_view bytes(std::size_t size) {
+    if (size > rest_.size()) refuse();
+    const std::string_view front = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return front;
+  }
+  std::uint32_t number(std::size_t size) {
+    std::uint32_t number = 0;
+    for (const char byte : bytes(size)) number = number << 8 | static_cast<std::uint8_t>(byte);
+    return number;
+  }
+
+  std::string_view rest_;
+  std::vector<std::string_view> fields_;
+};
 
 }  // namespace
 
@@ -103,7 +120,7 @@ void PgCopy::finish() {
 }
 
 bool copy_out(PgSession& session, const std::string& query,
-              const std::function<bool(std::string_view)>& take) {
+              const std::function<bool(CopiedRow)>& take) {
   session.flush();
   PGconn* connection = session.raw();
   const PgResult copy(
@@ -114,15 +131,16 @@ bool copy_out(PgSession& session, const std::string& query,
   };
   // The server sends one row at a time, the header before the first of them, or before the trailer.
   std::size_t begin = header.size();
+  RowReader reader;
   while (true) {
     char* bytes = nullptr;
     const int size = PQgetCopyData(connection, &bytes, 0);
     const std::unique_ptr<char, Free> owned(bytes);
     if (size == -1) break;
     if (size < 0 || static_cast<std::size_t>(size) < begin) fail(connection, nullptr);
-    const auto field = only_field({bytes + begin, static_cast<std::size_t>(size) - begin});
+    const auto row = reader.fields_of({bytes + begin, static_cast<std::size_t>(size) - begin});
     begin = 0;
-    if (field && !take(*field)) return false;
+    if (row && !take(*row)) return false;
   }
   read_end(connection);
   return true;

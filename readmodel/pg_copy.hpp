@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -44,10 +45,13 @@ class PgCopy {
   PgFields rows_;
 };
 
-// Hands out the binary form of each row of `query`, which has one column and no nulls; in the
-// session's transaction, if one is open. `take` returns whether it wants more. False: it did not;
-// the session is then of no more use, as where this throws. Throws StoreFailure.
+// A row's fields in binary form, good until the next row.
+using CopiedRow = std::span<const std::string_view>;
+
+// Hands out each row of `query`, which has no nulls; in the session's transaction, if one is open.
+// `take` returns whether it wants more. False: it did not; the session is then of no more use, as
+// where this throws. Throws StoreFailure.
 [[nodiscard]] bool copy_out(PgSession& session, const std::string& query,
-                            const std::function<bool(std::string_view)>& take);
+                            const std::function<bool(CopiedRow)>& take);
 
 }  // namespace uniqd

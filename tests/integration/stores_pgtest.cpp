@@ -530,65 +530,105 @@ TEST_CASE("what is posted is done in its order, and fails where it is waited for
 
 TEST_CASE("what is there is known while there is memory for it, and then looked up again") {
   constexpr std::size_t mib = std::size_t{1} << 20;
-  const auto claim = [](std::uint64_t number) {
-    Claim made;
+  // The first is of one value, the second of two.
+  const ConstraintSet constraints = make_constraints({{"e"}, {"f", "l"}});
+  const auto key = [](std::uint64_t number) {
+    ClaimKey made;
     number *= 0x9e3779b97f4a7c15U;  // as evenly spread as digests are
-    std::memcpy(made.key.bytes.data(), &number, sizeof number);
+    std::memcpy(made.bytes.data(), &number, sizeof number);
     return made;
   };
+  const auto insert = [&](PgSession& session, const std::string& name, const Entity& entity) {
+    std::string hex;
+    for (const unsigned char byte : encode_entity(entity, constraints)) {
+      hex += fmt::format("{:02x}", byte);
+    }
+    session.run("INSERT INTO entities VALUES ('" + name + "', decode('" + hex + "', 'hex'))");
+  };
+  const auto owning = [&](ClaimKey owned) {
+    return Entity{{owned, std::nullopt, std::nullopt}, {owned, std::nullopt}, std::nullopt};
+  };
+  const auto read = [](KnownKeys& known, const PgSchema& schema) {
+    known.begin_reading(schema.target);
+    CHECK(known.is_active());
+    CHECK(known.may_have_entity("nobody"));
+    wait_until("the tables have been read, or not",
+               [&] { return known.is_ready() || !known.is_active(); });
+    return known.is_active();
+  };
   SUBCASE("from nothing on") {
-    KnownKeys known(3 * mib);
+    KnownKeys known(constraints, 3 * mib);
     known.begin_empty();
     std::uint64_t count = 0;
     for (; known.is_active() && count < 10'000'000; count += 1000) {
       ModelChanges changes;
-      for (std::uint64_t i = 0; i < 1000; ++i) changes.claims_added.push_back(claim(count + i));
+      for (std::uint64_t i = 0; i < 1000; ++i) {
+        changes.claims_added.push_back({key(count + i), 0, {}});
+      }
       known.remember(changes);
       CHECK(known.bytes() <= 3 * mib);
-      CHECK(known.may_have_key(claim(count).key));
-      if (count == 500'000) CHECK_FALSE(known.may_have_key(claim(99'999'999).key));
+      CHECK(known.may_have_key(key(count)));
+      if (count == 500'000) CHECK_FALSE(known.may_have_key(key(99'999'999)));
     }
     CHECK(count > 2'000'000);
     CHECK(count < 2'200'000);
     CHECK(known.bytes() == 0);
-    CHECK(known.may_have_key(claim(99'999'999).key));
+    CHECK(known.may_have_key(key(99'999'999)));
     // All but one of them have left the tables since.
     const PgSchema schema;
     PgSession session(schema.target);
     (void)migrate(session, schema.target.schema);
-    session.run("INSERT INTO claims VALUES ('" + to_uuid_text(claim(1).key) + "', 0, 'u1')");
+    insert(session, "u1", owning(key(1)));
     CHECK(known.may_begin());
-    known.begin_reading(schema.target);
-    wait_until("the tables have been read", [&] { return known.is_ready(); });
-    CHECK(known.may_have_key(claim(1).key));
-    CHECK_FALSE(known.may_have_key(claim(2).key));
+    CHECK(read(known, schema));
+    CHECK(known.may_have_key(key(1)));
+    CHECK_FALSE(known.may_have_key(key(2)));
   }
   SUBCASE("read from the tables") {
     const PgSchema schema;
     PgSession session(schema.target);
     (void)migrate(session, schema.target.schema);
-    session.run("INSERT INTO claims VALUES ('" + to_uuid_text(claim(1).key) + "', 0, 'u1')");
-    KnownKeys known(2 * mib);
-    known.begin_reading(schema.target);
-    wait_until("the tables have been read", [&] { return known.is_ready(); });
-    CHECK(known.may_have_key(claim(1).key));
-    CHECK_FALSE(known.may_have_key(claim(2).key));
-    CHECK_FALSE(KnownKeys(0).may_begin());
+    insert(session, "u1", owning(key(1)));
+    // Owns what it wanted before, wants what another owns, and of two values one that is free.
+    const Entity violator{{key(2), key(3), key(4)}, {key(5), std::nullopt}, std::nullopt};
+    insert(session, "u2", violator);
     session.run(
-        "INSERT INTO claims SELECT gen_random_uuid(), 0, 'u1' FROM generate_series(1, 700000)");
-    KnownKeys more(2 * mib);  // of which half is for reading
-    more.begin_reading(schema.target);
-    CHECK(more.is_active());
-    wait_until("that it is too much was seen",
-               [&] { return !more.is_ready() && !more.is_active(); });
+        "INSERT INTO violations VALUES ('00000000-0000-5000-8000-000000000001', 'e',"
+        " gen_random_uuid(), '{e}', '', 'u9', '', '', 0, 0)");
+    KnownKeys known(constraints, 2 * mib);
+    CHECK(read(known, schema));
+    CHECK(known.may_have_entity("u1"));
+    CHECK(known.may_have_entity("u2"));
+    CHECK_FALSE(known.may_have_entity("u3"));
+    const ClaimKey pair = *wanted_key(constraints[1], violator.parts);
+    for (const ClaimKey there : {key(1), key(2), pair, key(5)}) CHECK(known.may_have_key(there));
+    for (const ClaimKey part : {key(3), key(4), key(6)}) CHECK_FALSE(known.may_have_key(part));
+    for (const ClaimKey wanted : {key(2), pair}) CHECK(known.may_have_contenders(wanted));
+    for (const ClaimKey owned : {key(1), key(5)}) CHECK_FALSE(known.may_have_contenders(owned));
+    CHECK(known.may_have_cause(uuid_of<CompensationId>("00000000-0000-5000-8000-000000000001")));
+    CHECK_FALSE(
+        known.may_have_cause(uuid_of<CompensationId>("00000000-0000-5000-8000-000000000002")));
+  }
+  SUBCASE("too much to be read, or not readable") {
+    const PgSchema schema;
+    PgSession session(schema.target);
+    (void)migrate(session, schema.target.schema);
+    insert(session, "u1", owning(key(1)));
+    CHECK_FALSE(KnownKeys(constraints, 0).may_begin());
+    session.run(
+        "INSERT INTO entities SELECT 'u1-' || n, state FROM entities,"
+        " generate_series(1, 350000) n");
+    KnownKeys more(constraints, 2 * mib);  // of which half is for reading
+    CHECK_FALSE(read(more, schema));
     CHECK_FALSE(more.may_begin());
-    CHECK(more.may_have_key(claim(2).key));
-    session.run("DROP TABLE claims");
-    KnownKeys failing(2 * mib);
-    failing.begin_reading(schema.target);
-    wait_until("that it failed was seen",
-               [&] { return !failing.is_ready() && !failing.is_active(); });
-    CHECK(failing.may_begin());
+    CHECK(more.may_have_key(key(2)));
+    for (const char* breakage : {"UPDATE entities SET state = '?'", "DROP TABLE entities"}) {
+      session.run(breakage);
+      KnownKeys failing(constraints, 2 * mib);
+      CHECK_FALSE(read(failing, schema));
+      CHECK(failing.may_begin());
+      CHECK(failing.may_have_key(key(2)));
+    }
   }
 }
 
