@@ -56,10 +56,16 @@ bool KeyFilter::may_contain(std::uint64_t hash) const {
   });
 }
 
+void KeyFilter::Layer::prefetch(std::uint64_t hash) const {
+  __builtin_prefetch(&blocks[block_of(hash, blocks.size())]);
+}
+
 void KeyFilter::prefetch(std::uint64_t hash) const {
-  for (const Layer& layer : layers_) {
-    __builtin_prefetch(&layer.blocks[block_of(hash, layer.blocks.size())]);
-  }
+  for (const Layer& layer : layers_) layer.prefetch(hash);
+}
+
+void KeyFilter::prefetch_to_add(std::uint64_t hash) const {
+  if (!layers_.empty()) layers_.back().prefetch(hash);
 }
 
 std::size_t KeyFilter::bytes() const {

@@ -19,8 +19,9 @@ class KeyFilter {
   // Whether one more can be added without growing beyond so many bytes.
   [[nodiscard]] bool has_room_within(std::size_t bytes_max) const;
   [[nodiscard]] bool may_contain(std::uint64_t hash) const;
-  // Has the CPU fetch from memory what add() and may_contain() will ask for.
+  // Have the CPU fetch from memory what may_contain() will ask for, and what add() will.
   void prefetch(std::uint64_t hash) const;
+  void prefetch_to_add(std::uint64_t hash) const;
   [[nodiscard]] std::size_t bytes() const;
 
  private:
@@ -31,6 +32,8 @@ class KeyFilter {
   struct Layer {
     std::vector<Block> blocks;
     std::size_t room = 0;  // keys that may still be added
+
+    void prefetch(std::uint64_t hash) const;
   };
   [[nodiscard]] std::size_t next_blocks() const;
   std::vector<Layer> layers_;

@@ -86,7 +86,7 @@ struct KnownKeys::Reading {
 
   void add_waiting() {
     each_fetched_ahead(
-        waiting, [this](std::uint64_t hash) { filter.prefetch(hash); },
+        waiting, [this](std::uint64_t hash) { filter.prefetch_to_add(hash); },
         [this](std::uint64_t hash) {
           if (filter.has_room_within(bytes_max)) {
             filter.add(hash);
@@ -192,11 +192,12 @@ void KnownKeys::prefetch_cause(CompensationId cause) const { prefetch(hash_of_ca
 
 void KnownKeys::remember(const ModelChanges& changes) {
   if (!is_active_) return;
+  const auto fetch = [this](std::uint64_t hash) { remembered_.prefetch_to_add(hash); };
   each_fetched_ahead(
-      changes.entities_added, [this](const auto& added) { prefetch_entity(added.first); },
+      changes.entities_added, [&](const auto& added) { fetch(hash_of(added.first)); },
       [this](const auto& added) { add(hash_of(added.first)); });
   each_fetched_ahead(
-      changes.claims_added, [this](const Claim& claim) { prefetch_key(claim.key); },
+      changes.claims_added, [&](const Claim& claim) { fetch(hash_of_key(claim.key)); },
       [this](const Claim& claim) { add(hash_of_key(claim.key)); });
   for (const auto& [key, entity] : changes.contenders_added) {
     add(hash_of_key(key));

@@ -51,7 +51,7 @@ class KnownKeys {
   [[nodiscard]] bool may_have_contenders(ClaimKey key) const;
   [[nodiscard]] bool may_have_cause(CompensationId cause) const;
 
-  // Have the CPU fetch from memory what the questions above will ask for, and remembering.
+  // Have the CPU fetch from memory what the questions above will ask for.
   void prefetch_entity(std::string_view name) const;
   void prefetch_key(ClaimKey key) const;
   void prefetch_cause(CompensationId cause) const;
