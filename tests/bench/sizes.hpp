@@ -23,6 +23,7 @@ struct Sizes {
   std::size_t growth_events = 800'000;
   std::chrono::seconds growth_latency{10};
   std::chrono::seconds soak{90};
+  double soak_rate = 0;  // events a second; 0: by what T1 came to
 
   [[nodiscard]] static Sizes quick() { return {}; }
   [[nodiscard]] static Sizes full() {

@@ -195,9 +195,12 @@ void add_soak(const std::string& name, const Soaked& soaked, Report& report) {
 // With the producer beside it and commands to send, the daemon may not keep up with what it did
 // alone; then its memory is told at a rate that it does keep up with.
 void measure_soak(const Sizes& sizes, Report& report) {
-  const Soaked soaked = soak(share_of_t1 * report.value("t1_events_per_s"), sizes.soak);
+  const bool is_asked_for = sizes.soak_rate > 0;
+  const double rate =
+      is_asked_for ? sizes.soak_rate : share_of_t1 * report.value("t1_events_per_s");
+  const Soaked soaked = soak(rate, sizes.soak);
   add_soak("soak", soaked, report);
-  if (soaked.is_lag_flat) return;
+  if (soaked.is_lag_flat || is_asked_for) return;
   add_soak("soak_at_less", soak(share_of_t1 * soaked.applied_per_s, sizes.soak), report);
 }
 
