@@ -43,7 +43,8 @@ constexpr PgTable violations_table{
     "INSERT INTO violations (compensation, cause, constraint_name, fields, value, owner, event_id,"
     " event_type, partition, \"offset\") VALUES ($1::uuid, $2::uuid, $3::text, $4::text[],"
     " $5::bytea, $6::text, $7::text, $8::text, $9::int4, $10::int8)"};
-// What is under way and does not become due stays as the outbox has it by now.
+// What is under way and does not become due stays as the outbox has it by now; what becomes due has
+// all its attempts before it.
 constexpr PgStatement change_compensations{
     "change_compensations",
     "UPDATE compensations c SET state = CASE WHEN n.becomes_due = 0"
@@ -51,6 +52,7 @@ constexpr PgStatement change_compensations{
     " action = n.action, command = n.command, reason = n.reason, ended_by = nullif(n.ended_by, ''),"
     " due_at = CASE WHEN n.state IN ('confirmed', 'resolved') THEN NULL"
     " WHEN n.becomes_due = 1 THEN now() ELSE c.due_at END,"
+    " attempts_before = CASE WHEN n.becomes_due = 1 THEN c.attempts ELSE c.attempts_before END,"
     " ended_at = CASE WHEN n.state IN ('confirmed', 'resolved') THEN now() END"
     " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
     " $7::int4[]) n (id, state, action, command, reason, ended_by, "

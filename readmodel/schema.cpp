@@ -109,7 +109,7 @@ CREATE TABLE compensations (
   decided_at      timestamptz NOT NULL,
   due_at          timestamptz,
   attempts        integer     NOT NULL DEFAULT 0,
-  attempts_before integer     NOT NULL DEFAULT 0, -- those that a person's retry does not count
+  attempts_before integer     NOT NULL DEFAULT 0, -- those that do not count since it began anew
   first_given_at  timestamptz, -- to the broker; only where a limit a minute is set
   sent_at         timestamptz, -- the last attempt, given to the broker
   acknowledged_at timestamptz, -- and acknowledged

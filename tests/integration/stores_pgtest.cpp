@@ -227,6 +227,7 @@ class Twins {
         stored(session,
                "SELECT c.id || ' ' || entity || ' ' || state || ' ' || action || ' ' || command "
                "|| ' ' || c.event_id || ' ' || c.partition || ':' || c.\"offset\" || ' ' || "
+               "attempts || '-' || attempts_before || ' ' || "
                "coalesce((SELECT string_agg(constraint_name || '=' || encode(value, 'hex') || ' ' "
                "|| owner || ' ' || v.event_id, ', ' ORDER BY v.\"offset\", constraint_name) FROM "
                "violations v WHERE v.compensation = c.id), '') FROM compensations c") ==
@@ -380,10 +381,12 @@ class Twins {
       std::vector<std::string> texts;
       texts.reserve(violations.size());
       for (const auto& [place, text] : violations) texts.push_back(text);
-      lines.insert(fmt::format("{} {} {} {} {} {} {}:{} {}", to_uuid_text(id), known.entity,
-                               to_text(known.state), action_name(known.action.kind),
-                               known.action.command, known.event_id, to_number(known.partition),
-                               known.offset.value, fmt::join(texts, ", ")));
+      const auto before = memory_.attempts_before.find(id);
+      lines.insert(fmt::format(
+          "{} {} {} {} {} {} {}:{} {}-{} {}", to_uuid_text(id), known.entity, to_text(known.state),
+          action_name(known.action.kind), known.action.command, known.event_id,
+          to_number(known.partition), known.offset.value, known.attempts,
+          before == memory_.attempts_before.end() ? 0 : before->second, fmt::join(texts, ", ")));
     }
     return lines;
   }

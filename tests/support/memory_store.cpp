@@ -141,7 +141,10 @@ void MemoryStore::apply_compensations(const Compensations::Changes& changes) {
     if (becomes_due || !is_under_way(now.state)) known.state = now.state;
     known.action = now.action;
     known.ended_by = now.ended_by;
-    if (becomes_due) due[now.id] = 0;
+    if (becomes_due) {
+      due[now.id] = 0;
+      attempts_before[now.id] = known.attempts;
+    }
     if (has_ended(now.state)) due.erase(now.id);
   }
 }

@@ -48,7 +48,7 @@ class MemoryStore {
   std::vector<CompensationId> decided;  // the keys of `compensations` in the order of decision
   std::set<CompensationId> causes;      // events found in violation
   std::map<CompensationId, std::int64_t> due;  // when a message has to be sent; 0: at once
-  std::map<CompensationId, std::int32_t> attempts_before;  // the last retry; none: 0
+  std::map<CompensationId, std::int32_t> attempts_before;  // it began anew; none: 0
   std::map<ClaimKey, std::vector<Contender>> contenders;
   std::vector<BadEvent> dead_letters;
   Safety safety;  // while paused nothing is due
