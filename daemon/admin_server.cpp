@@ -13,7 +13,6 @@
 #include "daemon/admin_api.hpp"
 #include "daemon/assembly.hpp"
 #include "daemon/operator_page.hpp"
-#include "daemon/status.hpp"
 #include "daemon/version.hpp"
 
 namespace uniqd {
@@ -81,6 +80,8 @@ struct AdminServer::Server {
   std::unique_ptr<PgSession> session;
   std::optional<Overview> overview;
   std::chrono::steady_clock::time_point overview_read_at;
+  std::int64_t rebuild_events = 0;  // those of the rebuilds before, and
+  std::int64_t rebuild_last = 0;    // as far as this one was, when it was last seen
   std::mutex ends_mutex;
   std::optional<PartitionEnds> ends;
   std::chrono::steady_clock::time_point ends_read_at;
@@ -94,11 +95,27 @@ struct AdminServer::Server {
       if (!session) session = std::make_unique<PgSession>(make_pg_target(settings));
       overview = read_overview(*session, settings.source.topic);
       overview_read_at = now;
+      count_rebuild();
     } catch (const StoreFailure&) {
       session.reset();
       overview.reset();
     }
     return overview;
+  }
+
+  // A counter does not go back, though each rebuild begins with nothing.
+  void count_rebuild() {
+    const std::int64_t events = overview->rebuild ? overview->rebuild->events : 0;
+    if (events < rebuild_last) rebuild_events += rebuild_last;
+    rebuild_last = events;
+  }
+
+  std::string metrics() {
+    const auto known = read();
+    const auto snapshot = telemetry.snapshot();
+    const auto known_ends = read_ends();
+    const std::lock_guard lock(mutex);
+    return render_metrics(snapshot, known, known_ends, rebuild_events + rebuild_last);
   }
 
   // What was true a moment ago is forgotten, since somebody has just changed it.
@@ -217,8 +234,7 @@ struct AdminServer::Server {
       answer_ready(response);
     });
     http.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
-      response.set_content(render_metrics(telemetry.snapshot(), read()),
-                           "text/plain; version=0.0.4");
+      response.set_content(metrics(), "text/plain; version=0.0.4");
     });
     http.Get("/api/v1/status", [this](const httplib::Request&, httplib::Response& response) {
       answer_status(response);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/settings.hpp"
+#include "daemon/status.hpp"
 #include "daemon/telemetry.hpp"
 #include "readmodel/overview.hpp"
 
@@ -28,9 +29,11 @@ class Heartbeat {
 // Why the daemon is not ready; empty: it is. Pure.
 [[nodiscard]] std::vector<std::string> reasons_not_ready(const TelemetrySnapshot& snapshot);
 
-// All metrics in Prometheus' text format. Pure.
+// All metrics in Prometheus' text format. `ends`: of the partitions whose broker has said them.
+// `rebuild_events`: applied by rebuilds since the start. Pure.
 [[nodiscard]] std::string render_metrics(const TelemetrySnapshot& snapshot,
-                                         const std::optional<Overview>& overview);
+                                         const std::optional<Overview>& overview,
+                                         const PartitionEnds& ends, std::int64_t rebuild_events);
 
 // Whether `authorization` shows the token (`Bearer TOKEN`); takes as long for every wrong one of
 // the same length. Never without a token. Pure.

@@ -73,11 +73,16 @@ double now_ms() {
                                  .count());
 }
 
-void add_partitions(Families& families, const std::vector<PartitionProgress>& partitions) {
+// The daemon itself learns of an end when it begins and when it gets there; in between only the
+// broker knows.
+void add_partitions(Families& families, const std::vector<PartitionProgress>& partitions,
+                    const PartitionEnds& ends) {
   for (const PartitionProgress& progress : partitions) {
-    if (!progress.next_offset || !progress.end) continue;
+    const auto asked = ends.find(progress.partition);
+    const auto end = asked == ends.end() ? progress.end : asked->second;
+    if (!progress.next_offset || !end) continue;
     const Labels labels{{"partition", std::to_string(to_number(progress.partition))}};
-    const auto lag = std::max<std::int64_t>(0, progress.end->value - progress.next_offset->value);
+    const auto lag = std::max<std::int64_t>(0, end->value - progress.next_offset->value);
     families.gauge("uniqd_lag_records", "Records of the partition not applied yet",
                    static_cast<double>(lag), labels);
     const bool is_behind = lag > 0 && progress.last_timestamp_ms >= 0;
@@ -105,14 +110,13 @@ void add_overview(Families& families, const Overview& overview) {
                  static_cast<double>(overview.dead_letters));
   families.gauge("uniqd_paused", "1 while sending is paused, until uniqd resume",
                  overview.paused ? 1 : 0);
-  families.counter("uniqd_rebuild_events_total", "Events applied by the rebuild under way",
-                   overview.rebuild ? static_cast<double>(overview.rebuild->events) : 0);
 }
 
 }  // namespace
 
 std::string render_metrics(const TelemetrySnapshot& snapshot,
-                           const std::optional<Overview>& overview) {
+                           const std::optional<Overview>& overview, const PartitionEnds& ends,
+                           std::int64_t rebuild_events) {
   Families families;
   for (const auto& [what, count] : snapshot.events.by_type_and_outcome) {
     families.counter("uniqd_events_total", "Records applied, by event type and outcome",
@@ -120,8 +124,10 @@ std::string render_metrics(const TelemetrySnapshot& snapshot,
   }
   families.counter("uniqd_key_mismatches_total", "Records whose key was not their entity",
                    static_cast<double>(snapshot.events.key_mismatches));
-  add_partitions(families, snapshot.partitions);
+  add_partitions(families, snapshot.partitions, ends);
   if (overview) add_overview(families, *overview);
+  families.counter("uniqd_rebuild_events_total", "Events applied by rebuilds since the start",
+                   static_cast<double>(rebuild_events));
   families.counter("uniqd_commands_sent_total", "Commands acknowledged by the broker",
                    static_cast<double>(snapshot.commands_sent));
   families.counter("uniqd_command_attempts_total", "Commands given to the broker",

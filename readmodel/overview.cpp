@@ -59,7 +59,7 @@ Overview read_overview(PgSession& session, const std::string& topic) {
   }
   const auto oldest = session.run(
       "SELECT extract(epoch FROM now() - min(decided_at)) FROM compensations"
-      " WHERE ended_at IS NULL");
+      " WHERE ended_at IS NULL AND state <> 'dismissed'");
   if (!oldest[0][0].is_null()) {
     overview.oldest_open_compensation_seconds = oldest[0][0].as<double>();
   }

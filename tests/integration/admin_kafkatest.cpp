@@ -135,6 +135,14 @@ TEST_CASE("admin: retry and dismiss, and what cannot be") {
   CHECK(scene.step_in("00000000-0000-5000-8000-000000000000", "retry").status == 404);
   CHECK(scene.step_in("u2", "retry").status == 400);
   CHECK(scene.step_in(scene.id_of("u2"), "forget").status == 404);
+
+  const auto oldest = [&scene] {
+    const Json status = Json::parse(scene.daemon->get("/api/v1/status").body);
+    return status["oldest_open_compensation_seconds"];
+  };
+  CHECK(oldest().is_number());
+  CHECK(scene.step_in(scene.id_of("u2"), "dismiss").status == 200);
+  CHECK(oldest().is_null());
 }
 
 TEST_CASE("admin: resume over HTTP") {
@@ -192,6 +200,11 @@ TEST_CASE("admin: status says what this instance is at, and how a rebuild goes")
   wait_until("the metric follows", [&] {
     return contains(scene.daemon->get("/metrics").body, "uniqd_rebuild_events_total 45");
   });
+  scene.bed.sql("DELETE FROM meta WHERE name = 'rebuild'");
+  wait_until("it is over", [&] {
+    return Json::parse(scene.daemon->get("/api/v1/status").body)["rebuild"].is_null();
+  });
+  CHECK(contains(scene.daemon->get("/metrics").body, "uniqd_rebuild_events_total 45"));
 }
 
 TEST_CASE("admin: the operator's page needs nothing from elsewhere and may load nothing") {

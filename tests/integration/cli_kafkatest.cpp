@@ -143,6 +143,32 @@ TEST_CASE("words that are not commands are usage, with 2") {
   CHECK(run_uniqd({"--help"}).exit_code == 0);
 }
 
+TEST_CASE("the admin port: the lag is up to the broker's end, also while nothing can be applied") {
+  TestBed bed;
+  const auto daemon = bed.daemon();
+  daemon->start_and_wait();
+  bed.produce({cloud_event({"UserAdded", "u0", "e0", {{"email", "a@x"}}})});
+  bed.wait_settled();
+  const auto shows = [&daemon](const std::string& metric) {
+    return contains(daemon->get("/metrics").body, metric + "\n");
+  };
+  PgSession somebody({bed.postgres, bed.schema});
+  somebody.begin();
+  take_lock(somebody, PgLock::batch, bed.schema);
+  somebody.flush();
+  std::vector<TestRecord> records;
+  for (int number = 1; number <= 40; ++number) {
+    const std::string user = "u" + std::to_string(number);
+    records.push_back(cloud_event({"UserAdded", user, "e" + user, {{"email", user + "@x"}}}));
+  }
+  bed.produce(records);
+  wait_until("the lag shows", [&] { return shows("uniqd_lag_records{partition=\"0\"} 40"); });
+  CHECK_FALSE(shows("uniqd_lag_seconds{partition=\"0\"} 0"));
+  somebody.roll_back();
+  wait_until("the lag is gone", [&] { return shows("uniqd_lag_records{partition=\"0\"} 0"); });
+  CHECK(shows("uniqd_lag_seconds{partition=\"0\"} 0"));
+}
+
 TEST_CASE("the admin port: alive, ready, every metric by its name") {
   TestBed bed;
   const auto daemon = bed.daemon();
