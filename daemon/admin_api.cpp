@@ -90,8 +90,11 @@ Answer AdminApi::with_read_model(Work work) {
       opened_ = std::make_unique<Opened>(Opened{std::move(session), std::move(key)});
     }
     return work(*opened_);
-  } catch (const StoreFailure&) {
+  } catch (const StoreFailure& failure) {
     opened_.reset();
+    if (failure.sqlstate() == not_utf8_sqlstate) {
+      return refuse(400, "BadRequest", "ids and values are UTF-8, and without NUL");
+    }
     return refuse(503, "ReadModelUnreachable", "PostgreSQL does not answer; see /readyz");
   } catch (const std::runtime_error& failure) {
     opened_.reset();

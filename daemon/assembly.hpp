@@ -1,6 +1,7 @@
 #pragma once
 // assembly.hpp - settings as the rooms want them. Pure.
 
+#include <optional>
 #include <string>
 
 #include "commands/decide.hpp"
@@ -34,5 +35,9 @@ namespace uniqd {
 [[nodiscard]] OnBadEvent make_on_bad_event(const Settings& settings);
 [[nodiscard]] KafkaSourceOptions make_source_options(const Settings& settings);
 [[nodiscard]] KafkaPublisherOptions make_publisher_options(const Settings& settings);
+
+// What a client library does not take of what is passed on to it, and what to do; nothing: it takes
+// all. Connects to nothing.
+[[nodiscard]] std::optional<std::string> find_refused(const Settings& settings);
 
 }  // namespace uniqd

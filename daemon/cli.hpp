@@ -24,7 +24,7 @@ namespace uniqd {
 
 // `state` empty: all; the latest first.
 [[nodiscard]] int run_compensations_list(const Settings& settings, const std::string& state,
-                                         bool as_json);
+                                         std::size_t limit, bool as_json);
 [[nodiscard]] int run_compensations_show(const Settings& settings, const std::string& id,
                                          bool as_json);
 [[nodiscard]] int run_compensations_intervene(const Settings& settings, const std::string& id,

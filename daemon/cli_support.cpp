@@ -19,6 +19,9 @@ int complain(const std::string& text, int exit_code) {
 namespace {
 
 int complain_of_store(const StoreFailure& failure) {
+  if (failure.sqlstate() == not_utf8_sqlstate) {
+    return complain("ids and values are UTF-8, and without NUL", exit_usage);
+  }
   Reaction reaction = react_to_store_failure(failure.sqlstate());
   if (const auto again = reaction.remedy.find(" Trying again."); again != std::string::npos) {
     reaction.remedy.erase(again);

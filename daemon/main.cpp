@@ -12,8 +12,11 @@
 #include <variant>
 #include <vector>
 
+#include "commands/kafka_handles.hpp"
 #include "config/load_settings.hpp"
+#include "daemon/assembly.hpp"
 #include "daemon/cli.hpp"
+#include "daemon/cli_support.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/huge_pages.hpp"
 #include "daemon/json_log.hpp"
@@ -37,6 +40,7 @@ struct Arguments {
   std::string constraint;
   std::string entity;
   std::string state;
+  std::size_t limit = 1000;
   std::string id;
   std::int64_t letter = 0;
   std::uint64_t memory_max_mib = spare_mib();
@@ -82,8 +86,12 @@ int with_settings(const Arguments& arguments, const Work& work) {
   const Settings& settings = std::get<Settings>(loaded);
   refuse_core_dumps();
   set_up_log(settings.log);
+  if (const auto refused = find_refused(settings)) return complain(*refused, exit_bad_config);
   try {
     return work(settings);
+  } catch (const BadKafkaProperties& bad) {
+    spdlog::critical("{}; mend source.kafka or commands.kafka", bad.what());
+    return exit_bad_config;
   } catch (const std::exception& failure) {
     spdlog::critical("{}", failure.what());
     return exit_failed;
@@ -100,16 +108,23 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* help, Argumen
   return command;
 }
 
+void add_limit(CLI::App& list, Arguments& given) {
+  list.add_option("--limit", given.limit, "no more than so many")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
+}
+
 void add_compensation_commands(CLI::App& app, Arguments& given, Work& chosen) {
   CLI::App* group = app.add_subcommand("compensations", "look at compensations, or step in");
   group->require_subcommand(1);
   auto* list = add_command(
       *group, "list", "the latest first", given,
       [&](const Settings& settings) {
-        return run_compensations_list(settings, given.state, given.json);
+        return run_compensations_list(settings, given.state, given.limit, given.json);
       },
       chosen);
   list->add_option("--state", given.state, "only those in this state");
+  add_limit(*list, given);
   list->add_flag("--json", given.json, "answer as JSON");
 
   const auto add_one = [&](const char* name, const char* help, Work work) {
@@ -134,10 +149,11 @@ void add_deadletter_commands(CLI::App& app, Arguments& given, Work& chosen) {
   auto* list = add_command(
       *group, "list", "the latest first", given,
       [&](const Settings& settings) {
-        return run_deadletters_list(settings, given.state, given.json);
+        return run_deadletters_list(settings, given.state, given.limit, given.json);
       },
       chosen);
   list->add_option("--state", given.state, "only those in this state: open, retried, dropped");
+  add_limit(*list, given);
   list->add_flag("--json", given.json, "answer as JSON");
 
   const auto add_one = [&](const char* name, const char* help, Work work) {

@@ -82,12 +82,7 @@ class Daemon {
     sd_notify(0, "READY=1\nSTATUS=connecting");
     std::string value_key;
     if (const auto ended = wait_for_read_model(value_key)) return ended->exit_code;
-    try {
-      return run_loop(value_key);
-    } catch (const BadKafkaProperties& bad) {
-      spdlog::critical("{}; mend source.kafka or commands.kafka", bad.what());
-      return exit_bad_config;
-    }
+    return run_loop(value_key);
   }
 
  private:

@@ -280,14 +280,16 @@ class Retrial {
 
 }  // namespace
 
-int run_deadletters_list(const Settings& settings, const std::string& state, bool as_json) {
+int run_deadletters_list(const Settings& settings, const std::string& state, std::size_t limit,
+                         bool as_json) {
   const auto wanted = dead_letter_state(state);
   if (!state.empty() && !wanted) {
     return complain("--state is one of open, retried, dropped", exit_usage);
   }
   return with_read_model([&]() -> int {
     Desk desk(settings);
-    const auto letters = read_dead_letters(desk.session(), desk.topic(), wanted);
+    auto letters = read_dead_letters(desk.session(), desk.topic(), wanted, limit + 1);
+    cut_list(letters, limit);
     if (as_json) {
       auto list = Json::array();
       for (const DeadLetter& letter : letters) list.push_back(letter_json(desk.topic(), letter));

@@ -11,7 +11,7 @@ namespace uniqd {
 
 // `state` empty: all; the latest first.
 [[nodiscard]] int run_deadletters_list(const Settings& settings, const std::string& state,
-                                       bool as_json);
+                                       std::size_t limit, bool as_json);
 // Also reads the record from the topic, where it is still there: would it be an event today?
 [[nodiscard]] int run_deadletters_show(const Settings& settings, std::int64_t id, bool as_json);
 // Judges it, if it is an event today; what came after it of the same entity is judged again.

@@ -8,10 +8,10 @@ namespace {
   " to_char(seen_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), ended," \
   " to_char(ended_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') FROM dead_letters WHERE topic = $1"
 
-constexpr PgStatement all_letters{"all_letters", UNIQD_LETTERS " ORDER BY id DESC LIMIT 1000"};
+constexpr PgStatement all_letters{"all_letters", UNIQD_LETTERS " ORDER BY id DESC LIMIT $2::int8"};
 constexpr PgStatement letters_by_state{
     "letters_by_state",
-    UNIQD_LETTERS " AND coalesce(ended, 'open') = $2 ORDER BY id DESC LIMIT 1000"};
+    UNIQD_LETTERS " AND coalesce(ended, 'open') = $2 ORDER BY id DESC LIMIT $3::int8"};
 constexpr PgStatement letter_by_id{"letter_by_id", UNIQD_LETTERS " AND id = $2::int8"};
 constexpr PgStatement letters_of_partition{
     "letters_of_partition", UNIQD_LETTERS " AND partition = $2::int4 ORDER BY \"offset\""};
@@ -58,9 +58,10 @@ std::size_t end(PgSession& session, const std::string& topic, const std::vector<
 }  // namespace
 
 std::vector<DeadLetter> read_dead_letters(PgSession& session, const std::string& topic,
-                                          std::optional<DeadLetterState> state) {
-  if (!state) return letters_of(session.run(all_letters, topic));
-  return letters_of(session.run(letters_by_state, topic, std::string(to_text(*state))));
+                                          std::optional<DeadLetterState> state, std::size_t limit) {
+  const auto most = static_cast<std::int64_t>(limit);
+  if (!state) return letters_of(session.run(all_letters, topic, most));
+  return letters_of(session.run(letters_by_state, topic, std::string(to_text(*state)), most));
 }
 
 std::optional<DeadLetter> find_dead_letter(PgSession& session, const std::string& topic,

@@ -11,10 +11,11 @@
 
 namespace uniqd {
 
-// The latest first, at most 1,000; `state` nothing: all. Throws StoreFailure.
+// The latest first; `state` nothing: all. Throws StoreFailure.
 [[nodiscard]] std::vector<DeadLetter> read_dead_letters(PgSession& session,
                                                         const std::string& topic,
-                                                        std::optional<DeadLetterState> state);
+                                                        std::optional<DeadLetterState> state,
+                                                        std::size_t limit);
 [[nodiscard]] std::optional<DeadLetter> find_dead_letter(PgSession& session,
                                                          const std::string& topic, std::int64_t id);
 // All of one partition, in the order of their offsets.

@@ -3,12 +3,15 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace uniqd {
 
 // Not of PostgreSQL: the read model is of other rules than the program.
 inline constexpr std::string_view rules_changed_sqlstate = "UQ001";
+// PostgreSQL's character_not_in_repertoire: no UTF-8, or a NUL.
+inline constexpr std::string_view not_utf8_sqlstate = "22021";
 
 // Thrown by everything that talks to PostgreSQL, and by nothing else. After one, the transaction
 // at hand is over, and whether it took effect is known only by reading the position under lock.

@@ -44,6 +44,22 @@ TEST_CASE("check: 0 for a good file, 78 for a bad one") {
   CHECK(run_uniqd({"check", "--config", "/no/such/file"}).exit_code == 78);
 }
 
+TEST_CASE("what a client library does not take is bad configuration, whoever is asked") {
+  TestBed properties;
+  properties.source["kafka"] = "{ no.such: 1 }";
+  TestBed conninfo;
+  conninfo.postgres = "host=127.0.0.1 dbnam=uniqd";
+  for (const char* command : {"check", "run", "status", "audit", "rebuild", "migrate"}) {
+    CAPTURE(command);
+    const auto of_kafka = properties.daemon(command)->command({command});
+    CHECK(of_kafka.exit_code == 78);
+    CHECK_MESSAGE(contains(of_kafka.err, "\"no.such\""), of_kafka.err);
+    const auto of_postgres = conninfo.daemon(command)->command({command});
+    CHECK(of_postgres.exit_code == 78);
+    CHECK_MESSAGE(contains(of_postgres.err, "\"dbnam\""), of_postgres.err);
+  }
+}
+
 TEST_CASE("check --online: 0 where all is well, 69 and the remedy where something is away") {
   if (lacks_kafka()) return;
   TestBed bed;
@@ -141,6 +157,36 @@ TEST_CASE("words that are not commands are usage, with 2") {
   CHECK(run_uniqd({"run"}).exit_code == 2);
   CHECK(run_uniqd({"--version"}).out.starts_with("uniqd "));
   CHECK(run_uniqd({"--help"}).exit_code == 0);
+}
+
+TEST_CASE("a list says when it is not all there is, and an id that is no text is refused") {
+  TestBed bed;
+  const auto daemon = bed.daemon();
+  daemon->start_and_wait();
+  std::vector<TestRecord> records{cloud_event({"UserAdded", "u0", "e0", {{"email", "a@x"}}})};
+  for (const char* user : {"u1", "u2", "u3"}) {
+    records.push_back(
+        cloud_event({"UserAdded", user, std::string("e") + user, {{"email", "a@x"}}}));
+    records.push_back({"no key", "no event", {}});
+  }
+  bed.produce(records);
+  bed.wait_settled();
+  for (const char* group : {"compensations", "deadletters"}) {
+    CAPTURE(group);
+    const auto all = daemon->command({group, "list", "--json", "--limit", "3"});
+    CHECK(Json::parse(all.out).size() == 3);
+    CHECK(all.err.empty());
+    const auto some = daemon->command({group, "list", "--json", "--limit", "2"});
+    CHECK(some.exit_code == 0);
+    CHECK(Json::parse(some.out).size() == 2);
+    CHECK_MESSAGE(contains(some.err, "there are more than these 2; --limit"), some.err);
+    CHECK(daemon->command({group, "list", "--limit", "0"}).exit_code == 2);
+  }
+  const auto no_text = daemon->command({"explain", "\xff"});
+  CHECK(no_text.exit_code == 2);
+  CHECK_MESSAGE(contains(no_text.err, "UTF-8"), no_text.err);
+  CHECK(daemon->get("/api/v1/entities/%FF").status == 400);
+  CHECK(daemon->get("/api/v1/entities/u1").status == 200);
 }
 
 TEST_CASE("the admin port: the lag is up to the broker's end, also while nothing can be applied") {
