@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "daemon/assembly.hpp"
+#include "daemon/cli_support.hpp"
 #include "daemon/crash_points.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/failure_policy.hpp"
@@ -265,11 +266,6 @@ class Run {
   std::uint64_t peak_mib_ = 0;
   Rebuild::Phase told_ = Rebuild::Phase::done;
 };
-
-int complain(const std::string& text, int exit_code) {
-  fmt::print(stderr, "uniqd: {}\n", text);
-  return exit_code;
-}
 
 }  // namespace
 

@@ -2,7 +2,10 @@
 // big_endian.hpp - numbers as bytes, the highest first. Pure.
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 namespace uniqd {
@@ -15,6 +18,13 @@ void append_big_endian(std::string& out, Number number) {
     bytes[i] = static_cast<char>(bits >> (8 * (bytes.size() - 1 - i)));
   }
   out.append(bytes.data(), bytes.size());
+}
+
+// All of `bytes`, 8 at most.
+inline std::uint64_t read_big_endian(std::string_view bytes) {
+  std::uint64_t number = 0;
+  for (const char byte : bytes) number = number << 8 | static_cast<std::uint8_t>(byte);
+  return number;
 }
 
 }  // namespace uniqd

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "readmodel/big_endian.hpp"
 #include "readmodel/pg_result.hpp"
 
 namespace uniqd {
@@ -34,8 +35,10 @@ class RowReader {
   std::optional<CopiedRow> fields_of(std::string_view row) {
     if (row.empty() || row.starts_with("\xff\xff")) return std::nullopt;
     rest_ = row;
-    fields_.resize(number(sizeof(std::uint16_t)));
-    for (std::string_view& field : fields_) field = bytes(number(sizeof(std::uint32_t)));
+    fields_.resize(read_big_endian(bytes(sizeof(std::int16_t))));
+    for (std::string_view& field : fields_) {
+      field = bytes(read_big_endian(bytes(sizeof(std::int32_t))));
+    }
     if (!rest_.empty()) refuse();
     return fields_;
   }
@@ -49,11 +52,6 @@ class RowReader {
     const std::string_view front = rest_.substr(0, size);
     rest_.remove_prefix(size);
     return front;
-  }
-  std::uint32_t number(std::size_t size) {
-    std::uint32_t number = 0;
-    for (const char byte : bytes(size)) number = number << 8 | static_cast<std::uint8_t>(byte);
-    return number;
   }
 
   std::string_view rest_;
