@@ -231,8 +231,6 @@ std::optional<std::string> find_refused(const Settings& settings) {
     (void)make_source_conf(make_source_options(settings));
     (void)make_publisher_conf(make_publisher_options(settings));
     (void)with_deadlines(settings.readmodel.postgres);
-  } catch (const BadKafkaProperties& bad) {
-    return std::string(bad.what()) + "; see source.kafka and commands.kafka";
   } catch (const StoreFailure& bad) {
     return std::string(bad.what()) + "; write it as libpq takes it, a URI or keywords and values";
   }

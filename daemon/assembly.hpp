@@ -36,8 +36,8 @@ namespace uniqd {
 [[nodiscard]] KafkaSourceOptions make_source_options(const Settings& settings);
 [[nodiscard]] KafkaPublisherOptions make_publisher_options(const Settings& settings);
 
-// What a client library does not take of what is passed on to it, and what to do; nothing: it takes
-// all. Connects to nothing.
+// What libpq does not take of readmodel.postgres, and what to do; nothing: it takes all. Throws
+// BadKafkaProperties for what librdkafka does not take. Connects to nothing.
 [[nodiscard]] std::optional<std::string> find_refused(const Settings& settings);
 
 }  // namespace uniqd

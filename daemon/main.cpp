@@ -86,12 +86,12 @@ int with_settings(const Arguments& arguments, const Work& work) {
   const Settings& settings = std::get<Settings>(loaded);
   refuse_core_dumps();
   set_up_log(settings.log);
-  if (const auto refused = find_refused(settings)) return complain(*refused, exit_bad_config);
   try {
+    if (const auto refused = find_refused(settings)) return complain(*refused, exit_bad_config);
     return work(settings);
   } catch (const BadKafkaProperties& bad) {
-    spdlog::critical("{}; mend source.kafka or commands.kafka", bad.what());
-    return exit_bad_config;
+    return complain(std::string(bad.what()) + "; see source.kafka and commands.kafka",
+                    exit_bad_config);
   } catch (const std::exception& failure) {
     spdlog::critical("{}", failure.what());
     return exit_failed;
