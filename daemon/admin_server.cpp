@@ -83,7 +83,8 @@ struct AdminServer::Server {
   std::int64_t rebuild_events = 0;  // those of the rebuilds before, and
   std::int64_t rebuild_last = 0;    // as far as this one was, when it was last seen
   std::mutex ends_mutex;
-  std::optional<PartitionEnds> ends;
+  std::optional<PartitionEnds> ends;  // as they are, and
+  PartitionEnds ends_heard;           // as they last were, where the brokers are silent
   std::chrono::steady_clock::time_point ends_read_at;
 
   // Nothing where the database does not answer.
@@ -113,9 +114,9 @@ struct AdminServer::Server {
   std::string metrics() {
     const auto known = read();
     const auto snapshot = telemetry.snapshot();
-    const auto known_ends = read_ends();
+    const auto heard = read_ends_heard();
     const std::lock_guard lock(mutex);
-    return render_metrics(snapshot, known, known_ends, rebuild_events + rebuild_last);
+    return render_metrics(snapshot, known, heard, rebuild_events + rebuild_last);
   }
 
   // What was true a moment ago is forgotten, since somebody has just changed it.
@@ -124,14 +125,25 @@ struct AdminServer::Server {
     overview.reset();
   }
 
+  // With ends_mutex locked.
+  void ask_again() {
+    const auto now = std::chrono::steady_clock::now();
+    if (ends && now - ends_read_at < overview_for) return;
+    ends = ask_for_ends(settings, ends_within_ms);
+    ends_read_at = now;
+    for (const auto& [partition, end] : *ends) ends_heard.insert_or_assign(partition, end);
+  }
+
   PartitionEnds read_ends() {
     const std::lock_guard lock(ends_mutex);
-    const auto now = std::chrono::steady_clock::now();
-    if (!ends || now - ends_read_at >= overview_for) {
-      ends = ask_for_ends(settings, ends_within_ms);
-      ends_read_at = now;
-    }
+    ask_again();
     return *ends;
+  }
+
+  PartitionEnds read_ends_heard() {
+    const std::lock_guard lock(ends_mutex);
+    ask_again();
+    return ends_heard;
   }
 
   // What this instance says of itself, beside the read model that all share.

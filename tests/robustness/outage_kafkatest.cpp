@@ -3,15 +3,19 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "readmodel/pg_session.hpp"
 #include "tests/robustness/lives.hpp"
 #include "tests/robustness/seed.hpp"
 #include "tests/robustness/servers_again.hpp"
 #include "tests/support/oracle_check.hpp"
 #include "tests/support/services.hpp"
+#include "tests/support/test_bed.hpp"
+#include "tests/support/user_events.hpp"
 #include "tests/support/wait.hpp"
 
 namespace uniqd::test {
@@ -80,6 +84,37 @@ TEST_CASE("the broker stopped, killed, and started again under load") {
     feeder.stop();
   }
   expect_peace(lives);
+}
+
+TEST_CASE("a broker that has gone leaves the lag that it was known to have") {
+  if (lacks_stoppable_servers()) return;
+  const ServersAgain again;
+  TestBed bed;
+  const auto daemon = bed.daemon();
+  daemon->start_and_wait();
+  bed.produce({cloud_event({"UserAdded", "u0", "e0", {{"email", "0@x"}}})});
+  bed.wait_settled();
+  PgSession somebody({bed.postgres, bed.schema});
+  somebody.begin();
+  take_lock(somebody, PgLock::batch, bed.schema);  // so that nothing can be applied
+  somebody.flush();
+  bed.produce({cloud_event({"UserAdded", "u1", "e1", {{"email", "a@x"}}}),
+               cloud_event({"UserAdded", "u2", "e2", {{"email", "b@x"}}})});
+  const auto lags = [&daemon] {
+    return daemon->get("/metrics").body.find("uniqd_lag_records{partition=\"0\"} 2\n") !=
+           std::string::npos;
+  };
+  wait_until("the lag shows", lags);
+  Services::get().act("stop-kafka");
+  wait_until("the end is not known", [&daemon] {
+    const auto status = nlohmann::json::parse(daemon->get("/api/v1/status").body);
+    return status["positions"].at(0)["end_offset"].is_null();
+  });
+  CHECK(lags());
+  Services::get().act("start-kafka");
+  somebody.roll_back();
+  bed.wait_settled();
+  CHECK(daemon->get("/livez").status == 200);
 }
 
 TEST_CASE("servers frozen for some seconds under load") {
