@@ -31,6 +31,10 @@ TEST_CASE("digests are what they have always been") {
   const Constraint email = constraint_of("email", {"email"});
   CHECK(to_hex(ValueHasher("secret").digest(email, 0, "a@x")) ==
         "f837b4d4958bce3aba86150fbda930daee958cf8cfc258ea2f642687b0167e8d");
+  CHECK(to_hex(ValueHasher(std::string(64, 'k')).digest(email, 0, "a@x")) ==
+        "ee3f54cbcf9fb9dd01ca6dc6d7f48f2837d7f8ffa8f47ec75a99730fa9f63606");
+  CHECK(to_hex(ValueHasher(std::string(65, 'k')).digest(email, 0, "a@x")) ==
+        "09cd5cc2844e0b8e5e63634c3d8009eee45ede1f8717a51cbe5d0b34c2fe5ac8");
   CHECK(to_hex(ValueHasher("").digest(email, 0, "a@x")) ==
         "76d4159c819ceee0c98f947a79d35300e87d5d5927adc0d94f1a964d658676b5");
   const std::array parts{counting_key(0), counting_key(16)};
