@@ -31,13 +31,21 @@ Intake::Intake(RecordSource& source, Decoder decoder, OnBadEvent on_bad_event, P
 }
 
 Batch& Intake::next() {
-  if (ahead_ready_.valid()) {
-    ahead_ready_.get();
-    current_ = 1 - current_;
-  } else {
-    fill(batches_[current_], limits_);
+  if (!ahead_ready_.valid()) {
+    fill(batch_ahead(0), filling());
+    return batch_ahead(0);
   }
-  return batches_[current_];
+  ahead_ready_.get();
+  current_ = (current_ + 1) % batches_.size();
+  Batch& batch = batch_ahead(0);
+  if (behind_ready_.valid()) {
+    if (batch.is_one_of_many) {
+      ahead_ready_ = std::move(behind_ready_);
+    } else {
+      behind_ready_.get();
+    }
+  }
+  return batch;
 }
 
 void Intake::adapt(const Batch& batch, std::chrono::nanoseconds took) {
@@ -49,32 +57,39 @@ void Intake::adapt(const Batch& batch, std::chrono::nanoseconds took) {
 }
 
 void Intake::fetch_ahead(const Batch& batch) {
-  const bool is_one_of_many =
-      2 * batch.record_count >= std::min(records_at_first, limits_.records_max);
-  if (!is_one_of_many || !batch.halted.empty() || ahead_ready_.valid()) return;
-  ahead_ready_ = worker_.post(
-      [this, &ahead = batches_[1 - current_], limits = limits_] { fill(ahead, limits); });
+  if (!batch.is_one_of_many || ahead_ready_.valid()) return;
+  ahead_ready_ =
+      worker_.post([this, &ahead = batch_ahead(1), filling = filling()] { fill(ahead, filling); });
 }
 
 void Intake::go_on_ahead(std::function<void(Batch&)> work) {
-  ahead_ready_ = worker_.post([&ahead = batches_[1 - current_], work = std::move(work),
-                               filled = std::move(ahead_ready_)]() mutable {
-    filled.get();
-    work(ahead);
+  Batch& ahead = batch_ahead(1);
+  ahead_ready_ =
+      worker_.post([&ahead, work = std::move(work), filled = std::move(ahead_ready_)]() mutable {
+        filled.get();
+        work(ahead);
+      });
+  behind_ready_ = worker_.post([this, &ahead, &behind = batch_ahead(2), filling = filling()] {
+    if (ahead.is_one_of_many) fill(behind, filling);
   });
 }
 
 std::optional<std::vector<Partition>> Intake::drop_ahead() {
   if (!ahead_ready_.valid()) return std::nullopt;
   ahead_ready_.get();
-  return std::move(batches_[1 - current_].assigned);
+  Batch& ahead = batch_ahead(1);
+  if (!behind_ready_.valid()) return std::move(ahead.assigned);
+  behind_ready_.get();
+  return std::move(ahead.is_one_of_many ? batch_ahead(2).assigned : ahead.assigned);
 }
 
 void Intake::resume(const Position& position) {
   decoder_.resume(position.partition, position.next_offset.value_or(Offset{}), position.sequence);
 }
 
-void Intake::fill(Batch& batch, const PollLimits& limits) {
+void Intake::fill(Batch& batch, const Filling& filling) {
+  const PollLimits& limits = filling.limits;
+  if (filling.to_report) source_.report_progress(*filling.to_report);
   batch.judged.reset();
   batch.events.clear();
   batch.bad_events.clear();
@@ -96,6 +111,8 @@ void Intake::fill(Batch& batch, const PollLimits& limits) {
   batch.ends = std::move(poll_.ends);
   batch.assigned = std::move(poll_.assigned);
   batch.failure = std::move(poll_.failure);
+  batch.is_one_of_many = 2 * batch.record_count >= std::min(records_at_first, limits.records_max) &&
+                         batch.halted.empty() && !batch.assigned && !batch.failure;
 }
 
 // False: the batch has to end before this record.

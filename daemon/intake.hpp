@@ -1,12 +1,15 @@
 #pragma once
-// intake.hpp - what comes in: records polled and decoded, one batch ahead where that saves time.
+// intake.hpp - what comes in: records polled and decoded, two batches ahead where that saves time.
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <future>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "commands/relay.hpp"
@@ -46,14 +49,15 @@ struct Batch {
   std::vector<Reach> reaches;  // in the order of the partitions
   std::vector<PartitionEnd> ends;
   std::string halted;  // by the record right behind the batch; what happened and what to do
+  bool is_one_of_many = false;  // it is large: the next one will not have to be waited for
   // As in Poll.
   std::optional<std::vector<Partition>> assigned;
   std::optional<SourceFailure> failure;
   std::optional<Judged> judged;  // also kept when it has been committed, until it is filled anew
 };
 
-// Polls and decodes. Between fetch_ahead() and the next call of next() or drop_ahead(), nobody else
-// may touch source and decoder. Thread safety: none, but for the thread it may start itself.
+// Polls and decodes. While there is a batch ahead, nobody else may touch source and decoder. Thread
+// safety: none, but for the thread it may start itself.
 class Intake {
  public:
   // `source` must outlive it. `probe` is called with "after_poll".
@@ -68,24 +72,36 @@ class Intake {
   // events, but none is to take so long that anybody gives up on it.
   void adapt(const Batch& batch, std::chrono::nanoseconds took);
 
-  // Begins with the batch after `batch`, if that looks like one of many: it is large, and the next
-  // will therefore not be waited for.
+  // Begins with the batch after `batch`, if that is one of many and this has not been done yet.
   void fetch_ahead(const Batch& batch);
 
   [[nodiscard]] bool has_ahead() const { return ahead_ready_.valid(); }
   // Has somebody work on the batch ahead, on the thread that makes it; over before next() or
-  // drop_ahead() returns. REQUIRES: has_ahead().
+  // drop_ahead() returns. That thread then begins with the batch behind it, rather than wait.
+  // REQUIRES: has_ahead().
   void go_on_ahead(std::function<void(Batch&)> work);
 
-  // Forgets the batch ahead; its records have to be fetched again. Returns what it had to say about
+  // Forgets what is ahead; its records have to be fetched again. Returns what it had to say about
   // the assignment.
   [[nodiscard]] std::optional<std::vector<Partition>> drop_ahead();
+
+  // RecordSource::report_progress(), before the next poll.
+  void report_progress(std::vector<Position> positions) { to_report_ = std::move(positions); }
 
   // Decoder::resume().
   void resume(const Position& position);
 
  private:
-  void fill(Batch& batch, const PollLimits& limits);
+  // How a batch is to be made, as it stood when that was asked for.
+  struct Filling {
+    PollLimits limits;
+    std::optional<std::vector<Position>> to_report;
+  };
+  [[nodiscard]] Filling filling() { return {limits_, std::exchange(to_report_, std::nullopt)}; }
+  void fill(Batch& batch, const Filling& filling);
+  [[nodiscard]] Batch& batch_ahead(std::size_t steps) {
+    return batches_[(current_ + steps) % batches_.size()];
+  }
   [[nodiscard]] bool take(Decoded decoded, Batch& batch) const;
   void keep_until(std::size_t count);
   void find_reaches(Batch& batch) const;
@@ -97,10 +113,12 @@ class Intake {
   std::size_t records_max_;
   Probe probe_;
   Poll poll_;
-  Batch batches_[2];
-  std::size_t current_ = 0;        // of batches_; the other one is ahead
-  std::future<void> ahead_ready_;  // valid: there is one
-  Worker worker_;                  // last, so that it has ended before the rest goes
+  std::optional<std::vector<Position>> to_report_;
+  std::array<Batch, 3> batches_;
+  std::size_t current_ = 0;         // of batches_; those behind it are ahead
+  std::future<void> ahead_ready_;   // valid: there is one
+  std::future<void> behind_ready_;  // the one behind it, if that is one of many
+  Worker worker_;                   // last, so that it has ended before the rest goes
 };
 
 }  // namespace uniqd

@@ -244,7 +244,7 @@ void Loop::publish_progress() {
   seams_.telemetry.set_partitions(std::move(progress));
 }
 
-// Now and then, and while no batch is being fetched ahead.
+// Now and then.
 void Loop::report_progress() {
   if (seams_.clock.steady() - reported_at_ < report_every) return;
   reported_at_ = seams_.clock.steady();
@@ -253,8 +253,8 @@ void Loop::report_progress() {
     if (known.next_offset) positions.push_back({partition, known.next_offset});
   }
   if (positions == reported_) return;
-  seams_.source.report_progress(positions);
-  reported_ = std::move(positions);
+  reported_ = positions;
+  intake_.report_progress(std::move(positions));
 }
 
 }  // namespace uniqd

@@ -171,6 +171,12 @@ add_mutant(ahead_is_applied_after_trouble FILE daemon/loop.cpp
 add_mutant(news_of_the_batch_ahead_are_lost FILE daemon/loop.cpp
   FROM [[if (const auto assigned = intake_.drop_ahead()) on_assigned(*assigned);]]
   TO [[(void)intake_.drop_ahead();]])
+add_mutant(news_of_the_batch_behind_are_lost FILE daemon/intake.cpp
+  FROM [[ahead.is_one_of_many ? batch_ahead(2).assigned : ahead.assigned]]
+  TO [[ahead.assigned]])
+add_mutant(batch_behind_is_fetched_and_lost FILE daemon/intake.cpp
+  FROM [[ahead_ready_ = std::move(behind_ready_);]]
+  TO [[behind_ready_.get();]])
 add_mutant(fenced_and_goes_on FILE daemon/loop.cpp
   FROM [[if (!moved.empty() && !commit_batch(batch, moved)) {]]
   TO [[if (!moved.empty() && !commit_batch(batch, moved) && false) {]])

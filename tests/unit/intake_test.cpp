@@ -35,6 +35,54 @@ class EmptySource : public RecordSource {
   std::size_t asked_for = 0;
 };
 
+// Gives so many records with each poll, of which nothing comes, and then assignments.
+class NumberingSource : public EmptySource {
+ public:
+  explicit NumberingSource(std::vector<std::size_t> counts) : counts_(std::move(counts)) {}
+
+  void poll(const PollLimits& /*limits*/, Poll& poll) override {
+    poll = {};
+    if (polls == counts_.size()) {
+      poll.assigned.emplace();
+      return;
+    }
+    for (std::size_t i = 0; i < counts_[polls]; ++i) {
+      poll.records.emplace_back();
+      poll.records.back().offset = next_;
+      next_ = next_.next();
+    }
+    ++polls;
+  }
+  void report_progress(const std::vector<Position>& positions) override {
+    reported.push_back(positions.at(0).next_offset->value);
+  }
+
+  std::size_t polls = 0;
+  std::vector<std::int64_t> reported;
+
+ private:
+  std::vector<std::size_t> counts_;
+  Offset next_;
+};
+
+struct Backlog {
+  explicit Backlog(std::vector<std::size_t> counts) : source(std::move(counts)) {}
+
+  // Where the next batch begins, while it is applied as the loop does it.
+  std::int64_t apply_next() {
+    Batch& batch = intake.next();
+    intake.fetch_ahead(batch);
+    if (intake.has_ahead())
+      intake.go_on_ahead([](Batch& ahead) { ahead.counts.count("", "seen"); });
+    return batch.reaches.empty() ? -1 : batch.reaches[0].first.value;
+  }
+
+  NumberingSource source;
+  Intake intake{source,           Decoder(user_options(), user_constraints()),
+                OnBadEvent::park, {10, 1000, milliseconds(0)},
+                Ahead::at_once,   [](std::string_view) {}};
+};
+
 struct Reading {
   explicit Reading(std::size_t records_max)
       : intake(source, Decoder(user_options(), user_constraints()), OnBadEvent::park,
@@ -68,6 +116,47 @@ TEST_CASE("a batch that takes long makes the next one smaller, down to a few hun
   for (int round = 0; round < 5; ++round) (void)reading.asks_after(100, milliseconds(600));
   CHECK(reading.asks_after(500, milliseconds(600)) == 500);
   CHECK(Reading(7).asks_after(7, milliseconds(600)) == 7);
+}
+
+TEST_CASE("in a backlog two batches are made before they are asked for, at its end none") {
+  Backlog backlog({10, 10, 10, 5, 4, 10, 10});
+  CHECK(backlog.apply_next() == 0);
+  CHECK(backlog.source.polls == 3);
+  CHECK(backlog.apply_next() == 10);
+  CHECK(backlog.source.polls == 4);
+  CHECK(backlog.apply_next() == 20);
+  CHECK(backlog.source.polls == 5);
+  CHECK(backlog.apply_next() == 30);
+  CHECK(backlog.source.polls == 5);
+  CHECK(backlog.apply_next() == 35);
+  CHECK_FALSE(backlog.intake.has_ahead());
+  CHECK(backlog.source.polls == 5);
+  CHECK(backlog.apply_next() == 39);
+  CHECK(backlog.source.polls == 7);
+}
+
+TEST_CASE("what is ahead can be dropped, but for the assignment that it has heard of") {
+  Backlog behind({10, 10});
+  (void)behind.apply_next();
+  CHECK(behind.intake.drop_ahead().has_value());
+  CHECK_FALSE(behind.intake.has_ahead());
+  Backlog next_one({10});
+  (void)next_one.apply_next();
+  CHECK(next_one.intake.drop_ahead().has_value());
+  Backlog nothing_new({10, 10, 10});
+  (void)nothing_new.apply_next();
+  CHECK_FALSE(nothing_new.intake.drop_ahead().has_value());
+  CHECK_FALSE(nothing_new.intake.drop_ahead().has_value());
+  CHECK(nothing_new.apply_next() == -1);
+}
+
+TEST_CASE("how far the read model is, is reported between two polls") {
+  Backlog backlog({10, 10, 10, 10});
+  (void)backlog.apply_next();
+  backlog.intake.report_progress({{Partition{0}, Offset{10}}});
+  CHECK(backlog.source.reported.empty());
+  (void)backlog.apply_next();
+  CHECK(backlog.source.reported == std::vector<std::int64_t>{10});
 }
 
 TEST_CASE("a worker does one thing after the other, beside, and hands on what is thrown") {
