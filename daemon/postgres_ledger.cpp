@@ -177,6 +177,7 @@ std::vector<Position> PostgresLedger::positions(const std::vector<Partition>& pa
 bool PostgresLedger::begin(const std::vector<Advance>& advances, const std::vector<Event>& events,
                            Loaded& loaded) {
   writes_ = std::exchange(writes_ahead_, std::nullopt);
+  if (events.size() >= learn_.waits_from) known_.await(learn_.wait_max);
   return with_session(session_, [&](PgSession& session) {
     session.begin();
     take_lock(session, PgLock::batch, target_.schema);

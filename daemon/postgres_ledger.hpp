@@ -1,6 +1,7 @@
 #pragma once
 // postgres_ledger.hpp - the ledger on PostgreSQL: the one transaction of a batch.
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,10 +18,13 @@
 namespace uniqd {
 
 // When learning what the tables hold pays: after so many batches of so many events in a row; and
-// how much memory it may take.
+// how much memory it may take. Larger batches, which only a backlog makes, wait for it for a while:
+// beside them it takes thrice as long, and so do they until it is done.
 struct LearnPolicy {
   std::size_t events_min = 500;
   unsigned batches_min = 5;
+  std::size_t waits_from = 2'500;  // events
+  std::chrono::milliseconds wait_max{5'000};
   std::size_t bytes_max = std::size_t{256} << 20;
 };
 

@@ -4,7 +4,7 @@
 
 #include <atomic>
 #include <cstring>
-#include <thread>
+#include <future>
 
 #include "readmodel/entity_codec.hpp"
 #include "readmodel/fetch_ahead.hpp"
@@ -42,20 +42,22 @@ Id id_of(std::string_view bytes) {
 struct KnownKeys::Reading {
   const ConstraintSet& constraints;
   const std::size_t bytes_max;
-  KeyFilter filter;                    // the thread's until is_done
-  std::vector<std::uint64_t> waiting;  // for the filter's memory to be fetched
-  std::atomic<bool> is_done{false};
-  std::atomic<bool> is_too_much{false};
-  std::atomic<bool> has_failed{false};
+  const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
   std::atomic<bool> is_cancelled{false};
-  std::thread thread;
+  // The thread's until it has ended.
+  KeyFilter filter;
+  std::vector<std::uint64_t> waiting;  // for the filter's memory to be fetched
+  bool is_complete = false;
+  bool is_too_much = false;
+  std::future<void> ended;  // last, as it waits for the thread when it is destroyed
 
   Reading(const ConstraintSet& of, std::size_t most) : constraints(of), bytes_max(most) {}
   Reading(const Reading&) = delete;
   Reading& operator=(const Reading&) = delete;
-  ~Reading() {
-    is_cancelled = true;
-    if (thread.joinable()) thread.join();
+  ~Reading() { is_cancelled = true; }
+
+  [[nodiscard]] bool has_ended() const {
+    return ended.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
   }
 
   void read(const PgTarget& target) {
@@ -73,9 +75,9 @@ struct KnownKeys::Reading {
       if (!has_read_all) return;
       add_waiting();
       session.roll_back();
-      is_done = true;
+      is_complete = true;
     } catch (const StoreFailure&) {
-      has_failed = true;  // then the tables go on being asked
+      // Then the tables go on being asked.
     }
   }
 
@@ -141,20 +143,26 @@ void KnownKeys::begin_reading(const PgTarget& target) {
   if (is_too_much_) return;
   is_active_ = true;
   reading_ = std::make_unique<Reading>(constraints_, bytes_max_ / 2);
-  reading_->thread = std::thread([reading = reading_.get(), target] { reading->read(target); });
+  reading_->ended =
+      std::async(std::launch::async, [reading = reading_.get(), target] { reading->read(target); });
+}
+
+void KnownKeys::await(std::chrono::milliseconds since_begin) const {
+  if (reading_) reading_->ended.wait_until(reading_->began + since_begin);
 }
 
 bool KnownKeys::is_active() const { return is_active_; }
 
 bool KnownKeys::is_ready() {
-  if (reading_ && (reading_->is_too_much || reading_->has_failed)) {
-    is_too_much_ = reading_->is_too_much;
-    forget();
-  }
-  if (!is_ready_ && reading_ && reading_->is_done) {
-    read_ = std::move(reading_->filter);
-    reading_.reset();
-    is_ready_ = true;
+  if (reading_ && reading_->has_ended()) {
+    const auto read = std::move(reading_);
+    if (read->is_complete) {
+      read_ = std::move(read->filter);
+      is_ready_ = true;
+    } else {
+      is_too_much_ = read->is_too_much;
+      forget();
+    }
   }
   return is_ready_;
 }

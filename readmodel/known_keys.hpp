@@ -1,6 +1,7 @@
 #pragma once
 // known_keys.hpp - what the tables surely do not hold, so that they need not be asked.
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,6 +37,8 @@ class KnownKeys {
   // Reads the tables in the background; what is remembered meanwhile counts too.
   // REQUIRES: no transaction that has not been remembered yet is committed later.
   void begin_reading(const PgTarget& target);
+  // Waits until the tables have been read, but not longer than so long after that began.
+  void await(std::chrono::milliseconds since_begin) const;
 
   // Whether there is memory for it, as far as is known.
   [[nodiscard]] bool may_begin() const { return !is_too_much_; }

@@ -612,6 +612,26 @@ TEST_CASE("what is there is known while there is memory for it, and then looked 
     CHECK_FALSE(
         known.may_have_cause(uuid_of<CompensationId>("00000000-0000-5000-8000-000000000002")));
   }
+  SUBCASE("awaited, but not for long") {
+    const PgSchema schema;
+    PgSession session(schema.target);
+    (void)migrate(session, schema.target.schema);
+    insert(session, "u1", owning(key(1)));
+    PgSession locking(schema.target);
+    locking.begin();
+    locking.run("LOCK TABLE violations");
+    KnownKeys known(constraints, 2 * mib);
+    known.await(std::chrono::minutes{1});  // for nothing
+    known.begin_reading(schema.target);
+    known.await(std::chrono::milliseconds{50});
+    CHECK_FALSE(known.is_ready());
+    CHECK(known.is_active());
+    locking.roll_back();
+    known.await(std::chrono::minutes{1});
+    CHECK(known.is_ready());
+    CHECK(known.may_have_entity("u1"));
+    CHECK_FALSE(known.may_have_entity("u2"));
+  }
   SUBCASE("too much to be read, or not readable") {
     const PgSchema schema;
     PgSession session(schema.target);
