@@ -89,7 +89,7 @@ GrowthPoint measure_large(const Sizes& sizes, Report& report) {
     fmt::print("T2 run {}: uniqd {:.0f}/s over {:.0f} s, COPY {:.0f}/s\n", run, backlog.rate(),
                backlog.seconds, copy_rate);
     if (run == 0) {
-      count = static_cast<std::size_t>(1.2 * seconds_min * backlog.rate());
+      count = static_cast<std::size_t>(1.5 * seconds_min * backlog.rate());
       continue;
     }
     uniqd.push_back(backlog.rate());
