@@ -160,12 +160,13 @@ std::optional<Complaint> check_pointer_or_header(std::string_view name, std::str
                    for_example(name, fmt::format("/{}", name))};
 }
 
+// PostgreSQL cuts names off after 63 bytes, and a rebuild has a schema of this name with "_next".
 std::optional<Complaint> check_schema(std::string_view name, std::string_view value) {
-  const bool legal = !value.empty() && value.size() <= 63 && !is_digit(value.front()) &&
+  const bool legal = !value.empty() && value.size() <= 58 && !is_digit(value.front()) &&
                      all(value, [](char c) { return is_lower(c) || is_digit(c) || c == '_'; });
   if (legal) return std::nullopt;
   return Complaint{"is not a plain SQL name",
-                   "a-z, 0-9 and '_', not a digit first, 1 to 63 characters",
+                   "a-z, 0-9 and '_', not a digit first, 1 to 58 characters",
                    for_example(name, "uniqd")};
 }
 

@@ -430,15 +430,15 @@ commands: { topic: ce-users })",
       {"a schema in capitals",
        "readmodel: { schema: Uniqd }",
        {"1: readmodel.schema: \"Uniqd\" is not a plain SQL name; allowed: a-z, 0-9 and '_', not a "
-        "digit first, 1 to 63 characters; write e.g. schema: uniqd"}},
+        "digit first, 1 to 58 characters; write e.g. schema: uniqd"}},
       {"a schema with a hyphen",
        "readmodel: { schema: my-schema }",
        {"1: readmodel.schema: \"my-schema\" is not a plain SQL name; allowed: a-z, 0-9 and '_', "
-        "not a digit first, 1 to 63 characters; write e.g. schema: uniqd"}},
+        "not a digit first, 1 to 58 characters; write e.g. schema: uniqd"}},
       {"a schema that is too long",
        "readmodel: { schema: ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss }",
        {"1: readmodel.schema: \"ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss\" "
-        "is not a plain SQL name; allowed: a-z, 0-9 and '_', not a digit first, 1 to 63 "
+        "is not a plain SQL name; allowed: a-z, 0-9 and '_', not a digit first, 1 to 58 "
         "characters; write e.g. schema: uniqd"}},
       {"a key for a form without one",
        R"(readmodel:
@@ -817,7 +817,7 @@ readmodel:
         "5: admin.listen: \"here\" is not an address to listen on; allowed: host:port, an IPv6 "
         "address as [::1]:port; write e.g. listen: \"127.0.0.1:8480\"",
         "7: readmodel.schema: \"1st\" is not a plain SQL name; allowed: a-z, 0-9 and '_', not a "
-        "digit first, 1 to 63 characters; write e.g. schema: uniqd"}},
+        "digit first, 1 to 58 characters; write e.g. schema: uniqd"}},
   });
 }
 
