@@ -155,10 +155,10 @@ void insert_added(PgWrites& writes, const InOrder<Claim>& claims) {
 }
 
 void write_texts(PgWrites& writes, const ModelChanges& changes) {
-  if (!changes.entities_removed.empty()) {
-    writes.post(delete_texts,
-                text_array({changes.entities_removed.begin(), changes.entities_removed.end()}));
-  }
+  std::vector<std::string_view> left(changes.entities_removed.begin(),
+                                     changes.entities_removed.end());
+  left.insert(left.end(), changes.entities_returned.begin(), changes.entities_returned.end());
+  if (!left.empty()) writes.post(delete_texts, text_array(std::move(left)));
   if (changes.texts.empty()) return;
   PgArray entities = PgArray::of_text();
   PgArray slots = PgArray::of_int2();

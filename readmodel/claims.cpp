@@ -142,8 +142,14 @@ void Model::remove_entity(std::string_view name) {
     before = whole_.remove_entity(name);
   } else if (const auto found = entities_.find(name); found != entities_.end()) {
     before = std::exchange(found->second, std::nullopt);
+    left_.emplace_back(name);
   }
   if (before) contend(name, &*before, nullptr);
+  if (texts_.empty()) return;
+  const auto first = texts_.lower_bound({std::string(name), 0});
+  const auto last =
+      std::find_if(first, texts_.end(), [&](const auto& text) { return text.first.first != name; });
+  texts_.erase(first, last);
 }
 
 void Model::put_claim(Claim claim) {
@@ -241,6 +247,7 @@ void Model::reset() {
   contenders_added_.clear();
   contenders_removed_.clear();
   causes_.clear();
+  left_.clear();
   texts_.clear();
   missing_.clear();
 }
@@ -258,6 +265,9 @@ ModelChanges Model::changes() const {
     } else if (entity && *entity != *stored) {
       changes.entities_changed.emplace_back(name, *entity);
     }
+  }
+  for (const std::string& name : left_) {
+    if (entity(name) && find_in(stored_entities_, name)) changes.entities_returned.push_back(name);
   }
   changes.claim_count_deltas.resize(constraints_->size());
   for (const auto& [key, known] : claims_) {

@@ -64,6 +64,7 @@ struct ModelChanges {
   std::vector<std::pair<std::string, Entity>> entities_added;
   std::vector<std::pair<std::string, Entity>> entities_changed;
   std::vector<std::string> entities_removed;
+  std::vector<std::string> entities_returned;  // they left, and are there again
   std::vector<Claim> claims_added;
   std::vector<Claim> claims_changed;  // with the new owner
   std::vector<ClaimKey> claims_removed;
@@ -194,6 +195,7 @@ class Model {
   std::vector<std::pair<ClaimKey, std::string>> contenders_removed_;
   absl::flat_hash_set<CompensationId, std::hash<CompensationId>> stored_causes_;
   absl::flat_hash_set<CompensationId, std::hash<CompensationId>> causes_;
+  std::vector<std::string> left_;  // of a partial one: were removed, whatever became of them
   std::map<std::pair<std::string, std::size_t>, std::string> texts_;  // by entity and slot
   mutable Missing missing_;
 };

@@ -76,6 +76,17 @@ TEST_CASE("with values: plain the text is in the database, and still nowhere els
   CHECK(dump(bed).find(normal) != std::string::npos);
   CHECK(all_traces(bed, *daemon).find(secret) == std::string::npos);
 
+  // Nothing is left of an earlier life.
+  bed.produce({cloud_event({"UserDeactivated", "u1", "e6"}),
+               cloud_event({"UserAdded", "u1", "e7", {{"email", "other@x"}}})});
+  bed.wait_settled();
+  const std::string texts =
+      "SELECT string_agg(slot || '=' || value, ',') FROM value_texts"
+      " WHERE entity = 'u1' AND value <> ''";
+  CHECK(bed.sql_text(texts) == "0=other@x");
+  CHECK(daemon->command({"rebuild"}).exit_code == 0);
+  CHECK(bed.sql_text(texts) == "0=other@x");
+
   // The text goes with the user.
   bed.produce({cloud_event({"UserDeactivated", "u1", "e9"})});
   bed.wait_settled();

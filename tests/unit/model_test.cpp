@@ -77,6 +77,25 @@ TEST_CASE("what another batch knows counts, be it there or gone") {
   CHECK(model.changes().empty());
 }
 
+TEST_CASE("of an earlier life no text is left") {
+  Model model = partial();
+  model.load_entity("u1", entity_with(key(1), false));
+  model.put_text("u1", 0, "old");
+  model.put_text("u10", 0, "of another");
+  model.load_no_entity("u10");
+  model.put_entity("u10", entity_with(key(2), false));
+  model.remove_entity("u1");
+  CHECK(model.changes().entities_returned.empty());
+  model.put_entity("u1", entity_with(key(1), false));
+  const ModelChanges changes = model.changes();
+  CHECK(changes.entities_returned == std::vector<std::string>{"u1"});
+  CHECK(changes.entities_removed.empty());
+  REQUIRE(changes.texts.size() == 1);
+  CHECK(changes.texts[0].entity == "u10");
+  model.reset();
+  CHECK(model.changes().entities_returned.empty());
+}
+
 TEST_CASE("who came to want a value in the batch before stands last, seen by the store or not") {
   Model before = partial();
   before.load_entity("second", entity_with(key(1), true));
