@@ -86,7 +86,7 @@ Answer AdminApi::with_read_model(Work work) {
   try {
     if (!opened_) {
       PgSession session(make_pg_target(settings_));
-      std::string key = open_read_model(session, settings_, constraints_, false);
+      std::string key = open_read_model(session, settings_, constraints_);
       opened_ = std::make_unique<Opened>(Opened{std::move(session), std::move(key)});
     }
     return work(*opened_);

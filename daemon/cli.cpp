@@ -52,7 +52,7 @@ int check_postgres(const Settings& settings) {
       say(true, "PostgreSQL answers; schema " + schema + " is not there yet and will be made");
       return exit_done;
     }
-    (void)open_read_model(session, settings, make_constraints(settings), false);
+    (void)open_read_model(session, settings, make_constraints(settings));
     say(true, "PostgreSQL answers; the read model in schema " + schema + " fits");
     return exit_done;
   });
@@ -89,8 +89,13 @@ int run_migrate(const Settings& settings) {
 int run_status(const Settings& settings, bool as_json) {
   return with_read_model([&] {
     PgSession session(make_pg_target(settings));
-    (void)open_read_model(session, settings, make_constraints(settings), false);
-    const Overview overview = read_overview(session, settings.source.topic);
+    const ConstraintSet constraints = make_constraints(settings);
+    (void)open_read_model(session, settings, constraints);
+    Overview overview = read_overview(session, settings.source.topic);
+    // Before anybody has filled it, it knows of none.
+    for (const Constraint& constraint : constraints) {
+      overview.claims.try_emplace(constraint.name, 0);
+    }
     const PartitionEnds ends = ask_for_ends(settings, broker_answers_within_ms);
     if (ends.empty()) {
       (void)complain(
@@ -114,7 +119,7 @@ int run_lookup(const Settings& settings, const std::string& constraint,
   return with_read_model([&]() -> int {
     const Constraint& asked = *std::get<const Constraint*>(rule);
     PgSession session(make_pg_target(settings));
-    const std::string value_key = open_read_model(session, settings, constraints, false);
+    const std::string value_key = open_read_model(session, settings, constraints);
     const auto key =
         find_key(asked, std::get<std::map<std::string, std::string>>(given), value_key);
     if (const auto* bad = std::get_if<BadQuestion>(&key)) return complain(bad->text, exit_usage);
@@ -133,7 +138,7 @@ int run_explain(const Settings& settings, const std::string& entity, bool as_jso
   return with_read_model([&] {
     const ConstraintSet constraints = make_constraints(settings);
     PgSession session(make_pg_target(settings));
-    (void)open_read_model(session, settings, constraints, false);
+    (void)open_read_model(session, settings, constraints);
     CompensationFilter filter;
     filter.entity = entity;
     const auto explained = explain_json(settings.source.topic, entity, constraints,
@@ -151,7 +156,7 @@ template <class Work>
 int with_session(const Settings& settings, Work work) {
   return with_read_model([&]() -> int {
     PgSession session(make_pg_target(settings));
-    (void)open_read_model(session, settings, make_constraints(settings), false);
+    (void)open_read_model(session, settings, make_constraints(settings));
     return work(session);
   });
 }

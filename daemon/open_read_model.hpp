@@ -27,10 +27,15 @@ class SchemaMissing : public std::runtime_error {
 // StoreFailure.
 [[nodiscard]] std::string value_key_for(PgSession& session, const Settings& settings);
 
-// Checks the schema (with `migrates`, creates or upgrades it), checks that it was made under the
-// same rules, and returns the key that values are digested with (empty unless hmac-sha256).
-// Throws StoreFailure, SchemaTooNew, SchemaMissing, FingerprintDiffers.
+// Checks the schema, and that it was made under the same rules, if under any yet; returns the key
+// that values are digested with (empty unless hmac-sha256). Throws StoreFailure, SchemaTooNew,
+// SchemaMissing, FingerprintDiffers.
 [[nodiscard]] std::string open_read_model(PgSession& session, const Settings& settings,
-                                          const ConstraintSet& constraints, bool migrates);
+                                          const ConstraintSet& constraints);
+
+// The same for who fills it: where nothing has been yet, these are its rules from now on. With
+// `migrates` the schema is created or upgraded.
+[[nodiscard]] std::string begin_read_model(PgSession& session, const Settings& settings,
+                                           const ConstraintSet& constraints, bool migrates);
 
 }  // namespace uniqd

@@ -244,7 +244,7 @@ PostgresRebuildStore::PostgresRebuildStore(PgTarget in_use, GenerationRules rule
     throw RebuildRuns("another rebuild of the read model in schema " + target_.schema +
                       " is at work; wait for its end, or stop it first");
   }
-  differences_ = agree_on_fingerprint(in_use_, target_.schema, rules_.fingerprint, constraints_);
+  differences_ = compare_fingerprint(in_use_, rules_.fingerprint);
   read_what_was_decided();
   make_next_schema();
 }

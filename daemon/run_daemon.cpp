@@ -92,7 +92,7 @@ class Daemon {
       come_round();
       try {
         PgSession session(make_pg_target(settings_));
-        value_key = open_read_model(session, settings_, constraints_, migrates_);
+        value_key = begin_read_model(session, settings_, constraints_, migrates_);
         begin_safety_rules(session, settings_.readmodel.schema, make_safety_rules(settings_));
         if (const auto pause = read_pause(session)) log_pause(pause->reason);
         telemetry_.set_trouble(Organ::store, {});

@@ -36,7 +36,7 @@ class Desk {
         constraints_(make_constraints(settings)),
         session_(make_pg_target(settings)),
         decoder_(make_decoder_options(settings, constraints_,
-                                      open_read_model(session_, settings, constraints_, false)),
+                                      open_read_model(session_, settings, constraints_)),
                  constraints_) {}
 
   [[nodiscard]] const std::string& topic() const { return settings_.source.topic; }

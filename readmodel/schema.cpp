@@ -267,35 +267,37 @@ Fingerprint fingerprint(const ConstraintSet& constraints, ValueForm form,
   return parts;
 }
 
+std::vector<std::string> compare_fingerprint(PgSession& session, const Fingerprint& mine) {
+  Fingerprint theirs;
+  for (const auto& row : session.run(select_fingerprint)) theirs[row[0].c_str()] = row[1].c_str();
+  std::vector<std::string> differences;
+  if (theirs.empty()) return differences;
+  for (const auto& [part, text] : mine) {
+    const auto other = theirs.find(part);
+    if (other == theirs.end()) {
+      differences.push_back(part + " is new (" + text + ")");
+    } else if (other->second != text) {
+      differences.push_back(part + " is \"" + text + "\", the read model was made with \"" +
+                            other->second + "\"");
+    }
+  }
+  for (const auto& [part, text] : theirs) {
+    if (!mine.contains(part)) differences.push_back(part + " is gone (" + text + ")");
+  }
+  return differences;
+}
+
 std::vector<std::string> agree_on_fingerprint(PgSession& session, const std::string& schema,
                                               const Fingerprint& mine,
                                               const ConstraintSet& constraints) {
   return in_locked_transaction(session, schema, [&] {
-    Fingerprint theirs;
-    for (const auto& row : session.run(select_fingerprint)) {
-      theirs[row[0].c_str()] = row[1].c_str();
-    }
-    std::vector<std::string> differences;
-    if (theirs.empty()) {
+    if (session.run(select_fingerprint).empty()) {
       for (const auto& [part, text] : mine) session.run(insert_meta, "fingerprint:" + part, text);
       for (std::size_t index = 0; index < constraints.size(); ++index) {
         session.run(number_constraint, static_cast<int>(index), constraints[index].name);
       }
-      return differences;
     }
-    for (const auto& [part, text] : mine) {
-      const auto other = theirs.find(part);
-      if (other == theirs.end()) {
-        differences.push_back(part + " is new (" + text + ")");
-      } else if (other->second != text) {
-        differences.push_back(part + " is \"" + text + "\", the read model was made with \"" +
-                              other->second + "\"");
-      }
-    }
-    for (const auto& [part, text] : theirs) {
-      if (!mine.contains(part)) differences.push_back(part + " is gone (" + text + ")");
-    }
-    return differences;
+    return compare_fingerprint(session, mine);
   });
 }
 

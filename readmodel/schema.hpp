@@ -36,9 +36,11 @@ using Fingerprint = std::map<std::string, std::string>;
 [[nodiscard]] Fingerprint fingerprint(const ConstraintSet& constraints, ValueForm form,
                                       const std::string& value_key);
 
-// Records `mine` where nothing is recorded yet, and numbers the constraints. Returns the parts in
-// which the read model differs from `mine`, by name and sorted; empty: they agree.
-// REQUIRES: the schema is migrated. Throws StoreFailure.
+// The parts in which the read model differs from `mine`, by name and sorted; empty: they agree, or
+// nothing is recorded yet. REQUIRES: the schema is migrated. Throws StoreFailure.
+[[nodiscard]] std::vector<std::string> compare_fingerprint(PgSession& session,
+                                                           const Fingerprint& mine);
+// The same, but records `mine` where nothing is recorded yet, and numbers the constraints.
 [[nodiscard]] std::vector<std::string> agree_on_fingerprint(PgSession& session,
                                                             const std::string& schema,
                                                             const Fingerprint& mine,
