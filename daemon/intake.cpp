@@ -101,7 +101,11 @@ void Intake::fill(Batch& batch, const Filling& filling) {
   std::ranges::stable_sort(poll_.records, {}, &Record::partition);
   batch.events.reserve(poll_.records.size());
   for (std::size_t index = 0; index < poll_.records.size(); ++index) {
-    if (!take(decoder_.decode(poll_.records[index]), batch)) {
+    const Record& record = poll_.records[index];
+    const auto met_before = decoder_.sequence(record.partition);
+    if (!take(decoder_.decode(record), batch)) {
+      // It has not been met yet: the next start begins with it.
+      decoder_.resume(record.partition, record.offset, met_before);
       keep_until(index);
       break;
     }

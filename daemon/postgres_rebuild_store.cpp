@@ -94,11 +94,11 @@ constexpr const char* merge_dead_letters = R"sql(
 DELETE FROM {0}.dead_letters o WHERE o.ended IS NULL AND o.topic = '{2}' AND NOT EXISTS (
   SELECT 1 FROM {1}.dead_letters n
   WHERE n.topic = o.topic AND n.partition = o.partition AND n."offset" = o."offset");
-INSERT INTO {0}.dead_letters (topic, partition, "offset", reason, raw)
-  SELECT topic, partition, "offset", reason, raw FROM {1}.dead_letters
+INSERT INTO {0}.dead_letters (topic, partition, "offset", reason, raw, sequence)
+  SELECT topic, partition, "offset", reason, raw, sequence FROM {1}.dead_letters
   ORDER BY partition, "offset"
   ON CONFLICT (topic, partition, "offset") DO UPDATE
-  SET reason = excluded.reason, raw = excluded.raw)sql";
+  SET reason = excluded.reason, raw = excluded.raw, sequence = excluded.sequence)sql";
 
 constexpr const char* move_positions = R"sql(
 INSERT INTO {0}.positions (topic, partition, next_offset, first_offset, anchor_offset, anchor,

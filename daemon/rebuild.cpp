@@ -162,10 +162,11 @@ Rebuild::Round Rebuild::next_round() {
 void Rebuild::decode(Round& round) {
   round.events.reserve(batch_.records.size());
   for (const Record& record : batch_.records) {
+    // What is passed over is decoded all the same, so that the sequence has met it.
+    Decoded decoded = decoder_.decode(record);
     if (!batch_.is_again && seams_.store.is_passed_over({record.partition, record.offset})) {
       continue;
     }
-    Decoded decoded = decoder_.decode(record);
     if (auto* event = std::get_if<Event>(&decoded)) {
       round.events.push_back(std::move(*event));
     } else if (auto* bad = std::get_if<BadEvent>(&decoded)) {

@@ -159,14 +159,21 @@ TEST_CASE("a dead letter ends once, and what cannot be done is said") {
   CHECK(contains(ask("show", other).out, "dropped"));
 }
 
+// With a number in the source's sequence.
+TestRecord numbered(TestRecord record, int number) {
+  record.headers.emplace_back("esdb-record-log-position", std::to_string(number));
+  return record;
+}
+
 TEST_CASE("on_bad_event: halt stops at the record, every time, until it can be read") {
   TestBed bed;
   bed.source["plain"] = wrong_place;
+  bed.source["sequence"] = "esdb-record-log-position";
   bed.more = "on_bad_event: halt\n";
-  bed.produce({cloud_event({"UserAdded", "u1", "e1", {{"email", "a@x"}}}),
-               cloud_event({"UserAdded", "u2", "e2", {{"email", "a@x"}}}),
-               plain_event({"UserAdded", "u3", "e3", {{"email", "c@x"}}}),
-               cloud_event({"UserAdded", "u4", "e4", {{"email", "c@x"}}})});
+  bed.produce({numbered(cloud_event({"UserAdded", "u1", "e1", {{"email", "a@x"}}}), 1),
+               numbered(cloud_event({"UserAdded", "u2", "e2", {{"email", "a@x"}}}), 2),
+               numbered(plain_event({"UserAdded", "u3", "e3", {{"email", "c@x"}}}), 3),
+               numbered(cloud_event({"UserAdded", "u4", "e4", {{"email", "c@x"}}}), 4)});
   const auto daemon = bed.daemon();
   for (int start = 0; start < 2; ++start) {
     daemon->start();
@@ -176,6 +183,7 @@ TEST_CASE("on_bad_event: halt stops at the record, every time, until it can be r
     CHECK_MESSAGE(contains(log, "on_bad_event: park"), log);
     // What was before it counts.
     CHECK(bed.positions().at(0).next_offset == Offset{2});
+    CHECK(bed.sql_text("SELECT sequence FROM positions") == "2");
     CHECK(bed.sql_text("SELECT count(*) FROM entities") == "2");
     CHECK(bed.sql_text("SELECT count(*) FROM dead_letters") == "0");
   }
@@ -190,10 +198,6 @@ TEST_CASE("on_bad_event: halt stops at the record, every time, until it can be r
 TEST_CASE("source.sequence tells redeliveries at other offsets, also after a restart") {
   TestBed bed;
   bed.source["sequence"] = "esdb-record-log-position";
-  const auto numbered = [](TestRecord record, int number) {
-    record.headers.emplace_back("esdb-record-log-position", std::to_string(number));
-    return record;
-  };
   const auto added = numbered(cloud_event({"UserAdded", "u1", "e1", {{"email", "a@x"}}}), 10);
   const auto changed =
       numbered(cloud_event({"UserEmailChanged", "u1", "e2", {{"email", "b@x"}}}), 25);
@@ -217,11 +221,31 @@ TEST_CASE("source.sequence tells redeliveries at other offsets, also after a res
   CHECK(bed.sql_text("SELECT string_agg(entity, ',' ORDER BY entity) FROM entities") == "u1,u4");
   expect_equal_to_rebuild(*daemon);
 
+  // A rebuild from nothing parks it with the same number.
+  CHECK(daemon->stop() == 0);
+  const std::string parked = "SELECT count(*) FROM dead_letters WHERE sequence = 25";
+  CHECK(daemon->command({"rebuild", "--anew"}).exit_code == 0);
+  CHECK(bed.sql_text(parked) == "1");
+
+  // One that has been dropped has been met all the same, and its redelivery is nothing new.
+  TestRecord bad = numbered(cloud_event({"UserAdded", "u5", "e5", {{"email", "e@x"}}}), 27);
+  bad.payload = "{";
+  bed.produce({bad});
+  daemon->start_and_wait();
+  bed.wait_settled();
+  const std::string dropped = bed.sql_text("SELECT max(id) FROM dead_letters");
+  CHECK(daemon->command({"deadletters", "drop", dropped}).exit_code == 0);
+  bed.produce({bad});
+  bed.wait_settled();
+  CHECK(bed.sql_text("SELECT count(*) FROM dead_letters") == "2");
+  CHECK(daemon->command({"rebuild"}).exit_code == 0);
+  CHECK(bed.sql_text("SELECT count(*) FROM dead_letters") == "2");
+
   // Where the number is not asked for any more, the parked record is an event.
   CHECK(daemon->stop() == 0);
   bed.source.erase("sequence");
   const auto mended = bed.daemon("mended");
-  const auto id = bed.sql_text("SELECT id FROM dead_letters");
+  const auto id = bed.sql_text("SELECT min(id) FROM dead_letters");
   CHECK(mended->command({"deadletters", "retry", id}).exit_code == 0);
   CHECK(bed.sql_text("SELECT string_agg(entity, ',' ORDER BY entity) FROM entities") == "u1,u2,u4");
 }
