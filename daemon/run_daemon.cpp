@@ -146,7 +146,12 @@ class Daemon {
               {Decoder(make_decoder_options(settings_, constraints_, value_key), constraints_),
                poll_limits, make_on_bad_event(settings_)},
               make_policy(settings_), make_command_form(settings_), probe_);
-    std::thread relay([&] { run_relay(publisher); });
+    std::thread relay;
+    if (settings_.mode == settings::Mode::enforce) {
+      relay = std::thread([&] { run_relay(publisher); });
+    } else {
+      spdlog::info("mode is detect: nothing is sent; what was decided before waits for enforce");
+    }
     spdlog::info("reading {} from {} as group {}", settings_.source.topic, settings_.source.brokers,
                  settings_.source.group);
     sd_notify(0, "STATUS=running");
@@ -162,7 +167,7 @@ class Daemon {
     }
     sd_notify(0, "STOPPING=1");
     gate_.close();
-    relay.join();
+    if (relay.joinable()) relay.join();
     return exit_code;
   }
 

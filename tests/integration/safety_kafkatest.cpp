@@ -2,9 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/test_bed.hpp"
@@ -190,6 +192,38 @@ TEST_CASE("safety: in detect mode there is nothing to pause") {
   CHECK(status(*daemon)["paused"].is_null());
   CHECK(status(*daemon)["compensations"]["detected"] == 299);
   CHECK(bed.command_count() == 0);
+}
+
+TEST_CASE("safety: in detect mode nothing is sent, not even what was decided before") {
+  TestBed bed;
+  const std::string soon = "compensation: { deadline: 1s }\n";
+  bed.more = soon;
+  misconfigured(bed).produce(users(0, 2));
+  const auto sending = bed.daemon();
+  sending->start_and_wait();
+  bed.wait_applied();
+  wait_until("it is sent", [&] { return bed.command_count() > 0; });
+  CHECK(sending->stop() == 0);
+  const auto before = bed.command_count();
+
+  bed.more = soon + "mode: detect\n";
+  const auto detecting = bed.daemon("detecting");
+  detecting->start_and_wait();
+  detecting->wait_for_log("mode is detect: nothing is sent");
+  bed.produce(users(2, 2));
+  bed.wait_applied();
+  const std::string is_due = "SELECT count(*) FROM compensations WHERE due_at < now()";
+  wait_until("it is due again", [&] { return bed.sql_text(is_due) == "1"; });
+  const std::string id = bed.sql_text("SELECT id FROM compensations WHERE state <> 'detected'");
+  CHECK(detecting->command({"compensations", "retry", id}).exit_code == 0);
+  std::this_thread::sleep_for(std::chrono::seconds{2});
+  CHECK(bed.command_count() == before);
+  CHECK(detecting->stop() == 0);
+
+  bed.more = soon;
+  const auto enforcing = bed.daemon("enforcing");
+  enforcing->start_and_wait();
+  wait_until("it is sent again", [&] { return bed.command_count() > before; });
 }
 
 }  // namespace
