@@ -7,20 +7,24 @@
 #include <chrono>
 #include <future>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace uniqd {
 namespace {
 
-void set_all(rd_kafka_conf_t* conf, const KafkaProperties& properties) {
+// Why those that are refused are, a line each.
+void set_all(rd_kafka_conf_t* conf, const KafkaProperties& properties,
+             std::vector<std::string>& refused) {
   std::array<char, 512> why{};
   for (const auto& [name, value] : properties) {
     const auto result =
         rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size());
     if (result == RD_KAFKA_CONF_OK) continue;
     // Why librdkafka refused names the value, but never a secret: any text is a good secret.
-    throw BadKafkaProperties(fmt::format("Kafka property \"{}\": {}; correct or remove it", name,
-                                         std::string_view{why.data()}));
+    refused.push_back(fmt::format("Kafka property \"{}\": {}; correct or remove it", name,
+                                  std::string_view{why.data()}));
   }
 }
 
@@ -29,9 +33,11 @@ void set_all(rd_kafka_conf_t* conf, const KafkaProperties& properties) {
 KafkaConf make_kafka_conf(const KafkaProperties& defaults, const KafkaProperties& user,
                           const KafkaProperties& forced) {
   KafkaConf conf{rd_kafka_conf_new()};
-  set_all(conf.get(), defaults);
-  set_all(conf.get(), user);
-  set_all(conf.get(), forced);
+  std::vector<std::string> refused;
+  for (const KafkaProperties* properties : {&defaults, &user, &forced}) {
+    set_all(conf.get(), *properties, refused);
+  }
+  if (!refused.empty()) throw BadKafkaProperties(fmt::format("{}", fmt::join(refused, "\n")));
   return conf;
 }
 

@@ -56,7 +56,7 @@ class BadKafkaProperties : public std::runtime_error {
 };
 
 // `forced` wins over `user`, which wins over `defaults`.
-// Throws BadKafkaProperties, naming the property, where librdkafka does not take one.
+// Throws BadKafkaProperties, a line for each property that librdkafka does not take.
 [[nodiscard]] KafkaConf make_kafka_conf(const KafkaProperties& defaults,
                                         const KafkaProperties& user, const KafkaProperties& forced);
 

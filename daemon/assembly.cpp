@@ -1,6 +1,9 @@
 #include "daemon/assembly.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <sstream>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -226,15 +229,27 @@ KafkaPublisherOptions make_publisher_options(const Settings& settings) {
   return options;
 }
 
-std::optional<std::string> find_refused(const Settings& settings) {
+std::vector<std::string> find_refused(const Settings& settings) {
+  std::vector<std::string> refused;
+  const auto try_out = [&refused](const char* key, const auto& make_conf) {
+    try {
+      (void)make_conf();
+    } catch (const BadKafkaProperties& bad) {
+      std::istringstream lines(bad.what());
+      for (std::string line; std::getline(lines, line);) {
+        refused.push_back(fmt::format("{}: {}", key, line));
+      }
+    }
+  };
+  try_out("source.kafka", [&] { return make_source_conf(make_source_options(settings)); });
+  try_out("commands.kafka", [&] { return make_publisher_conf(make_publisher_options(settings)); });
   try {
-    (void)make_source_conf(make_source_options(settings));
-    (void)make_publisher_conf(make_publisher_options(settings));
     (void)with_deadlines(settings.readmodel.postgres);
   } catch (const StoreFailure& bad) {
-    return std::string(bad.what()) + "; write it as libpq takes it, a URI or keywords and values";
+    refused.push_back(std::string(bad.what()) +
+                      "; write it as libpq takes it, a URI or keywords and values");
   }
-  return std::nullopt;
+  return refused;
 }
 
 }  // namespace uniqd

@@ -87,8 +87,11 @@ int with_settings(const Arguments& arguments, const Work& work) {
   refuse_core_dumps();
   set_up_log(settings.log);
   try {
-    if (const auto refused = find_refused(settings)) return complain(*refused, exit_bad_config);
-    return work(settings);
+    const auto refused = find_refused(settings);
+    for (const std::string& text : refused) {
+      fmt::print(stderr, "{}: {}\n", arguments.config, text);
+    }
+    return refused.empty() ? work(settings) : exit_bad_config;
   } catch (const BadKafkaProperties& bad) {
     return complain(std::string(bad.what()) + "; see source.kafka and commands.kafka",
                     exit_bad_config);

@@ -54,6 +54,14 @@ std::string sqlstate_of(const pqxx::sql_error& failure) {
   return "XX000";
 }
 
+// From the first quote to the last.
+std::string without_quoted(std::string text) {
+  const auto first = text.find('"');
+  if (first == std::string::npos) return text;
+  const auto last = text.rfind('"');
+  return text.replace(first, last > first ? last - first + 1 : std::string::npos, "\"...\"");
+}
+
 }  // namespace
 
 std::string with_deadlines(const std::string& conninfo) {
@@ -67,9 +75,10 @@ std::string with_deadlines(const std::string& conninfo) {
   char* error = nullptr;
   PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), &error);
   if (!options) {
-    const std::string text = error ? first_line(error) : "not a connection string";
+    const std::string text = error ? without_quoted(first_line(error)) : "no connection string";
     PQfreemem(error);
-    throw StoreFailure("08001", "readmodel.postgres: " + text);
+    throw StoreFailure("08001", "readmodel.postgres: " + text + " (it may hold a password, so " +
+                                    "what is in quotes is not shown)");
   }
   for (const PQconninfoOption* option = options; option->keyword; ++option) {
     if (option->val) values[option->keyword] = option->val;

@@ -56,8 +56,49 @@ TEST_CASE("what a client library does not take is bad configuration, whoever is 
     CHECK_MESSAGE(contains(of_kafka.err, "\"no.such\""), of_kafka.err);
     const auto of_postgres = conninfo.daemon(command)->command({command});
     CHECK(of_postgres.exit_code == 78);
-    CHECK_MESSAGE(contains(of_postgres.err, "\"dbnam\""), of_postgres.err);
+    CHECK_MESSAGE(contains(of_postgres.err, "invalid connection option"), of_postgres.err);
   }
+}
+
+TEST_CASE("all that client libraries do not take is said at once, and no password") {
+  TestBed bed;
+  bed.source["kafka"] = "{ no.such: 1, nor.such: 2 }";
+  bed.commands["kafka"] = "{ nothing.such: 3 }";
+  for (const char* conninfo :
+       {"postgresql://u:100%zz-secret@h/db", "postgresql://u:secret@[::1]x/db",
+        "host=h password=my secret", "host=h password=a sec=ret secret=1 'secret"}) {
+    CAPTURE(conninfo);
+    bed.postgres = conninfo;
+    const auto refused = bed.daemon()->command({"check"});
+    CHECK(refused.exit_code == 78);
+    for (const char* said : {"source.kafka: Kafka property \"no.such\"", "\"nor.such\"",
+                             "commands.kafka: Kafka property \"nothing.such\"",
+                             "readmodel.postgres: ", "write it as libpq takes it"}) {
+      CHECK_MESSAGE(contains(refused.err, said), refused.err);
+    }
+    for (const char* secret : {"secret", "100%zz", "sec"}) {
+      CHECK_MESSAGE(!contains(refused.err, secret), refused.err);
+    }
+  }
+}
+
+TEST_CASE("who only looks does not say under which rules the read model is made") {
+  if (lacks_kafka()) return;
+  TestBed bed;
+  bed.normalize = "[trim]";
+  const auto draft = bed.daemon("draft");
+  CHECK(draft->command({"migrate"}).exit_code == 0);
+  CHECK(draft->command({"check", "--online"}).exit_code == 0);
+  const auto status = draft->command({"status", "--json"});
+  CHECK(status.exit_code == 0);
+  CHECK(Json::parse(status.out)["claims"] == Json{{"email", 0}, {"full_name", 0}, {"username", 0}});
+  CHECK(draft->command({"lookup", "email", "email=a@x"}).out == "email: free\n");
+  CHECK(draft->command({"rebuild", "--verify"}).exit_code == 0);
+  bed.normalize = "[trim, casefold]";
+  const auto daemon = bed.daemon();
+  daemon->start_and_wait();
+  CHECK(daemon->stop() == 0);
+  CHECK(draft->command({"status"}).exit_code == 78);
 }
 
 TEST_CASE("check --online: 0 where all is well, 69 and the remedy where something is away") {
