@@ -18,6 +18,7 @@
 #include "daemon/lookup.hpp"
 #include "daemon/open_read_model.hpp"
 #include "daemon/resume.hpp"
+#include "readmodel/json_document.hpp"
 #include "readmodel/overview.hpp"
 #include "readmodel/schema.hpp"
 
@@ -27,36 +28,71 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Values = std::map<std::string, std::string>;
 
-Answer answer(int status, const Json& body) { return {status, body.dump() + "\n"}; }
+constexpr const char* not_storable = "ids and values are UTF-8, and without NUL";
+
+// What was asked may come back in it, whatever bytes it had.
+Answer answer(int status, const Json& body) {
+  return {status, body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
+}
 
 Answer refuse(int status, const char* error, const std::string& message) {
   return answer(status, {{"error", error}, {"message", message}});
 }
 
-// A text, number or true/false as events have it; nothing for null.
-std::optional<std::string> scalar_text(const Json& value) {
-  if (value.is_null()) return std::nullopt;
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
+// What POST check is asked, with values as events have them: numbers as they are written.
+struct Question {
+  std::string entity;                                        // empty: a new one
+  std::map<std::string, std::optional<std::string>> fields;  // nothing: null
+};
 
-// The values of a constraint's fields among those given; nothing where one is missing or null,
-// since nothing is claimed then (R6).
-std::optional<Values> values_of(const Constraint& constraint, const Json& fields) {
-  Values values;
-  for (const std::string& field : constraint.fields) {
-    const auto value = fields.contains(field) ? scalar_text(fields[field]) : std::nullopt;
-    if (!value) return std::nullopt;
-    values[field] = *value;
+// Nothing where it is none.
+std::optional<Question> read_question(const std::string& body, const ConstraintSet& constraints) {
+  JsonDocument document;
+  const auto parsed = document.parse(body);
+  if (std::holds_alternative<Refusal>(parsed)) return std::nullopt;
+  const auto& root = std::get<JsonNode>(parsed);
+  const auto fields = child(root, "/fields");
+  simdjson::dom::object given;
+  if (!fields || fields->value.get(given) != simdjson::SUCCESS) return std::nullopt;
+  for (const auto& field : given) {
+    if (field.value.is_object() || field.value.is_array()) return std::nullopt;
   }
-  return values;
+  Question question;
+  const Scalar entity = scalar_at(root, "/entity");
+  if (entity.kind == Scalar::Kind::compound || entity.kind == Scalar::Kind::inexact) {
+    return std::nullopt;
+  }
+  question.entity = entity.text;
+  for (const Constraint& constraint : constraints) {
+    for (const std::string& field : constraint.fields) {
+      const Scalar value = scalar_at(*fields, "/" + field);
+      if (value.kind == Scalar::Kind::inexact) return std::nullopt;
+      if (value.kind == Scalar::Kind::missing) continue;
+      auto& known = question.fields[field];
+      if (value.kind == Scalar::Kind::text) known = value.text;
+    }
+  }
+  return question;
 }
 
-// {"fields":{..},"entity":..} with scalars only.
-bool is_question(const Json& asked) {
-  return asked.is_object() && asked.contains("fields") && asked["fields"].is_object() &&
-         std::ranges::none_of(asked["fields"],
-                              [](const Json& value) { return value.is_structured(); }) &&
-         (!asked.contains("entity") || !asked["entity"].is_structured());
+// What the entity would want: of a compound value the fields that are not asked about keep their
+// last known value (R7). Nothing where none is asked about, or one is lacking (R6).
+std::variant<std::optional<ClaimKey>, BadQuestion> would_want(
+    const Constraint& constraint, const Question& question, PerSlot<std::optional<ClaimKey>> parts,
+    const std::string& value_key) {
+  bool is_asked = false;
+  for (std::size_t index = 0; index < constraint.fields.size(); ++index) {
+    const auto given = question.fields.find(constraint.fields[index]);
+    if (given == question.fields.end()) continue;
+    is_asked = true;
+    auto& part = parts[constraint.first_slot + index];
+    part.reset();
+    if (!given->second) continue;
+    const auto found = find_part(constraint, index, *given->second, value_key);
+    if (const auto* bad = std::get_if<BadQuestion>(&found)) return *bad;
+    part = std::get<std::optional<ClaimKey>>(found);
+  }
+  return is_asked ? wanted_key(constraint, parts) : std::nullopt;
 }
 
 constexpr std::size_t limit_max = 1000;
@@ -93,7 +129,7 @@ Answer AdminApi::with_read_model(Work work) {
   } catch (const StoreFailure& failure) {
     opened_.reset();
     if (failure.sqlstate() == not_utf8_sqlstate) {
-      return refuse(400, "BadRequest", "ids and values are UTF-8, and without NUL");
+      return refuse(400, "BadRequest", not_storable);
     }
     return refuse(503, "ReadModelUnreachable", "PostgreSQL does not answer; see /readyz");
   } catch (const std::runtime_error& failure) {
@@ -121,6 +157,7 @@ Answer AdminApi::claims(const Values& parameters) {
 }
 
 Answer AdminApi::entity(const std::string& name) {
+  if (name.find('\0') != std::string::npos) return refuse(400, "BadRequest", not_storable);
   return with_read_model([&](Opened& opened) {
     CompensationFilter filter;
     filter.entity = name;
@@ -191,28 +228,30 @@ Answer AdminApi::resume() {
 }
 
 Answer AdminApi::check(const std::string& body) {
-  const Json asked = Json::parse(body, nullptr, false);
-  if (!is_question(asked)) {
+  const auto question = read_question(body, constraints_);
+  if (!question) {
     return refuse(
         400, "BadRequest",
         R"(send {"fields":{"email":"joe@example.com"},"entity":"u1"}; entity is optional)");
   }
-  const std::string entity =
-      asked.contains("entity") ? scalar_text(asked["entity"]).value_or("") : "";
+  if (question->entity.find('\0') != std::string::npos) {
+    return refuse(400, "BadRequest", not_storable);
+  }
   const Policy policy = make_policy(settings_);
   return with_read_model([&](Opened& opened) {
+    const auto known = find_entity(opened.session, constraints_, question->entity);
+    PerSlot<std::optional<ClaimKey>> parts(constraints_.slot_count());
+    if (known) parts = known->parts;
     Json violations = Json::array();
     for (std::size_t index = 0; index < constraints_.size(); ++index) {
       const Constraint& constraint = constraints_[index];
-      const auto values = values_of(constraint, asked["fields"]);
-      if (!values) continue;
-      const auto key = find_key(constraint, *values, opened.value_key);
-      if (const auto* bad = std::get_if<BadQuestion>(&key)) {
+      const auto wanted = would_want(constraint, *question, parts, opened.value_key);
+      if (const auto* bad = std::get_if<BadQuestion>(&wanted)) {
         return refuse(400, "BadRequest", bad->text);
       }
-      const auto known = std::get<std::optional<ClaimKey>>(key);
-      const auto owner = known ? find_owner(opened.session, *known) : std::nullopt;
-      if (!owner || *owner == entity) continue;
+      const auto key = std::get<std::optional<ClaimKey>>(wanted);
+      const auto owner = key ? find_owner(opened.session, *key) : std::nullopt;
+      if (!owner || *owner == question->entity) continue;
       violations.push_back(violation_json(constraint.name, constraint.fields, *owner,
                                           policy.by_constraint[index].claim.reason));
     }

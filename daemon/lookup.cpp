@@ -19,12 +19,26 @@ std::variant<const Constraint*, BadQuestion> find_constraint(const ConstraintSet
       fmt::format("there is no constraint \"{}\"; there are: {}", name, fmt::join(names, ", "))};
 }
 
+std::variant<std::optional<ClaimKey>, BadQuestion> find_part(const Constraint& constraint,
+                                                             std::size_t field,
+                                                             const std::string& value,
+                                                             const std::string& value_key) {
+  const std::string& name = constraint.fields[field];
+  if (!is_utf8(value)) {
+    return BadQuestion{fmt::format("the value for {} is not valid UTF-8", name)};
+  }
+  const Normalized normal = constraint.normalizers[field](value);
+  if (normal.rejected_by) {
+    return BadQuestion{rejection_text(constraint.name, name, *normal.rejected_by)};
+  }
+  if (normal.text.empty()) return std::optional<ClaimKey>{};
+  return std::optional(ValueHasher(value_key).digest(constraint, field, normal.text).key());
+}
+
 std::variant<std::optional<ClaimKey>, BadQuestion> find_key(
     const Constraint& constraint, const std::map<std::string, std::string>& values,
     const std::string& value_key) {
-  ValueHasher hasher(value_key);
   std::vector<ClaimKey> parts;
-  bool is_indexed = true;
   for (std::size_t field = 0; field < constraint.fields.size(); ++field) {
     const auto given = values.find(constraint.fields[field]);
     if (given == values.end() || values.size() != constraint.fields.size()) {
@@ -33,17 +47,11 @@ std::variant<std::optional<ClaimKey>, BadQuestion> find_key(
                       "no other: {}",
                       constraint.name, fmt::join(constraint.fields, ", "))};
     }
-    if (!is_utf8(given->second)) {
-      return BadQuestion{fmt::format("the value for {} is not valid UTF-8", given->first)};
-    }
-    const Normalized normal = constraint.normalizers[field](given->second);
-    if (normal.rejected_by) {
-      return BadQuestion{rejection_text(constraint.name, given->first, *normal.rejected_by)};
-    }
-    is_indexed = is_indexed && !normal.text.empty();
-    if (is_indexed) parts.push_back(hasher.digest(constraint, field, normal.text).key());
+    const auto found = find_part(constraint, field, given->second, value_key);
+    if (const auto* bad = std::get_if<BadQuestion>(&found)) return *bad;
+    if (const auto& part = std::get<std::optional<ClaimKey>>(found)) parts.push_back(*part);
   }
-  if (!is_indexed) return std::optional<ClaimKey>{};
+  if (parts.size() != constraint.fields.size()) return std::optional<ClaimKey>{};
   return std::optional(parts.size() == 1 ? parts[0] : combine(parts).key());
 }
 

@@ -27,6 +27,11 @@ struct BadQuestion {
     const Constraint& constraint, const std::map<std::string, std::string>& values,
     const std::string& value_key);
 
+// The same of one of its fields.
+[[nodiscard]] std::variant<std::optional<ClaimKey>, BadQuestion> find_part(
+    const Constraint& constraint, std::size_t field, const std::string& value,
+    const std::string& value_key);
+
 // FIELD=VALUE arguments by field name.
 [[nodiscard]] std::variant<std::map<std::string, std::string>, BadQuestion> split_arguments(
     const std::vector<std::string>& arguments);

@@ -112,6 +112,40 @@ TEST_CASE("admin: without a token set nothing can be changed, and the remedy is 
   CHECK(asked->status == 200);
 }
 
+TEST_CASE("admin: a check takes values as events have them, and what is known beside them") {
+  TestBed bed;
+  const auto daemon = bed.daemon();
+  daemon->start_and_wait();
+  bed.produce({cloud_event({"UserAdded", "u1", "e1", {{"first", "Ann"}, {"last", "Lee"}}}),
+               cloud_event({"UserAdded", "u2", "e2", {{"first", "Ann"}, {"last", "Roe"}}}),
+               cloud_event({"UserAdded", "u3", "e3", {{"username", "1.10"}}})});
+  bed.wait_settled();
+  httplib::Client client("127.0.0.1", daemon->port());
+  const auto status_of = [&](const char* body) {
+    const auto answer = client.Post("/api/v1/check", body, "application/json");
+    REQUIRE(answer);
+    return answer->status;
+  };
+  CHECK(status_of(R"({"fields":{"last":"Lee"},"entity":"u2"})") == 409);
+  CHECK(status_of(R"({"fields":{"last":"Lee"},"entity":"u1"})") == 200);
+  CHECK(status_of(R"({"fields":{"last":"Lee"},"entity":"u9"})") == 200);
+  CHECK(status_of(R"({"fields":{"last":"Lee","first":null},"entity":"u2"})") == 200);
+  CHECK(status_of(R"({"fields":{"last":"Lee","first":"Ann"}})") == 409);
+  CHECK(status_of(R"({"fields":{"email":"new@x"},"entity":"u2"})") == 200);
+  CHECK(status_of(R"({"fields":{"username":1.10}})") == 409);
+  CHECK(status_of(R"({"fields":{"username":1.1}})") == 200);
+  for (const char* bad : {"", "{", "[]", R"({"fields":[]})", R"({"fields":{"email":["a@x"]}})",
+                          R"({"fields":{"other":{}}})", R"({"fields":{},"entity":{}})",
+                          R"({"fields":{},"entity":"u\u0000"})"}) {
+    CAPTURE(bad);
+    CHECK(status_of(bad) == 400);
+  }
+  CHECK(daemon->get("/api/v1/claims?constraint=%FF").status == 400);
+  CHECK(daemon->get("/api/v1/claims?constraint=email&email=%FF").status == 400);
+  CHECK(daemon->get("/api/v1/entities/u1%00x").status == 400);
+  CHECK(daemon->get("/api/v1/entities/u1%FF").status == 400);
+}
+
 TEST_CASE("admin: retry and dismiss, and what cannot be") {
   const Scene scene;
   const auto retried = scene.step_in(scene.id_of("u2"), "retry");
