@@ -80,35 +80,27 @@ std::optional<std::string> find_owner(PgSession& session, ClaimKey key) {
   return found.empty() ? std::nullopt : std::optional<std::string>(found[0][0].c_str());
 }
 
-namespace {
-
-Entity readable_entity(const pqxx::row& row, const ConstraintSet& constraints) {
-  auto entity = decode_entity(bytes_of(row[0]), constraints);
-  if (!entity) throw StoreFailure("XX001", "an entity's state is not readable");
-  return std::move(*entity);
-}
-
-}  // namespace
-
 std::optional<Entity> find_entity(PgSession& session, const ConstraintSet& constraints,
                                   const std::string& name) {
   const auto rows = session.run(select_entity, name);
   if (rows.empty()) return std::nullopt;
-  return readable_entity(rows[0], constraints);
+  auto entity = decode_entity(bytes_of(rows[0][0]), constraints);
+  if (!entity) throw StoreFailure("XX001", "an entity's state is not readable");
+  if (!rows[0][1].is_null()) entity->compensation = uuid_of<CompensationId>(rows[0][1]);
+  return entity;
 }
 
 std::optional<EntityView> read_entity(PgSession& session, const ConstraintSet& constraints,
                                       const std::string& name) {
-  const auto rows = session.run(select_entity, name);
-  if (rows.empty()) return std::nullopt;
-  const Entity entity = readable_entity(rows[0], constraints);
+  const auto entity = find_entity(session, constraints, name);
+  if (!entity) return std::nullopt;
   EntityView view;
-  if (!rows[0][1].is_null()) view.compensation = uuid_of<CompensationId>(rows[0][1]);
+  view.compensation = entity->compensation;
   for (std::size_t index = 0; index < constraints.size(); ++index) {
     EntityView::Claimed claimed;
     claimed.constraint = index;
-    claimed.wanted = wanted_key(constraints[index], entity.parts);
-    claimed.owned = entity.owned[index];
+    claimed.wanted = wanted_key(constraints[index], entity->parts);
+    claimed.owned = entity->owned[index];
     if (claimed.wanted) claimed.owner_of_wanted = find_owner(session, *claimed.wanted);
     const auto text =
         session.run(select_text, name, static_cast<int>(constraints[index].first_slot));

@@ -51,8 +51,7 @@ struct Overview {
 // The owner of a value; nothing where it is free. Throws StoreFailure.
 [[nodiscard]] std::optional<std::string> find_owner(PgSession& session, ClaimKey key);
 
-// An entity as it is stored, without its compensation; nothing where it is not present. Throws
-// StoreFailure.
+// An entity as it is stored; nothing where it is not present. Throws StoreFailure.
 [[nodiscard]] std::optional<Entity> find_entity(PgSession& session,
                                                 const ConstraintSet& constraints,
                                                 const std::string& name);

@@ -25,9 +25,7 @@ constexpr double share_of_t1 = 0.8;
 constexpr std::chrono::milliseconds slice{10};
 // So many users are there at a time, once they have come: what may not grow must not be made to.
 constexpr std::uint64_t users_present = 1'000'000;
-// Of the stream, at any time after the warm-up: as long as a batch may wait for the tables to be
-// read anew (LearnPolicy), and longer than a checkpoint holds one up.
-constexpr double lag_max_s = 5;
+constexpr double lag_max_s = 2;        // of the stream, at any time after the warm-up
 constexpr double lag_hopeless_s = 30;  // after which nobody needs to see more of it
 // Over what is looked at: so much of the mean, or what a pause of the database may leave behind:
 // the consumer reads ahead meanwhile (librdkafka's queued.max.messages.kbytes: 64 MiB) and two
