@@ -132,6 +132,7 @@ struct Soaked {
   double memory_mean = 0;
   double memory_slope = 0;  // a second
   double lag_max = 0;
+  double lag_max_at = 0;  // seconds after the beginning
   double lag_slope = 0;
   bool is_memory_flat = false;
   bool is_lag_flat = false;
@@ -157,7 +158,9 @@ Soaked soak(double events_per_s, std::chrono::seconds length) {
   samples.erase(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 3));
   for (const Sample& sample : samples) {
     soaked.memory_mean += sample.memory_bytes / static_cast<double>(samples.size());
-    soaked.lag_max = std::max(soaked.lag_max, sample.lag);
+    if (sample.lag < soaked.lag_max) continue;
+    soaked.lag_max = sample.lag;
+    soaked.lag_max_at = sample.second;
   }
   soaked.memory_slope = slope(samples, &Sample::memory_bytes);
   soaked.lag_slope = slope(samples, &Sample::lag);
@@ -175,10 +178,11 @@ void add_soak(const std::string& name, const Soaked& soaked, Report& report) {
   constexpr double mib = 1 << 20;
   report.say(fmt::format(
       "Soak at {:.0f} events/s for {:.0f} s: {}. Applied {:.0f}/s; memory {:.1f} MiB, {:+.2f} "
-      "MiB/min ({}); lag at most {:.0f} records, {:+.1f} records/s ({})",
+      "MiB/min ({}); lag at most {:.0f} records ({:.1f} s, after {:.0f} s), {:+.1f} records/s ({})",
       soaked.events_per_s, soaked.seconds, soaked.has_passed() ? "passed" : "FAILED",
       soaked.applied_per_s, soaked.memory_mean / mib, 60 * soaked.memory_slope / mib,
-      soaked.is_memory_flat ? "flat" : "grows", soaked.lag_max, soaked.lag_slope,
+      soaked.is_memory_flat ? "flat" : "grows", soaked.lag_max,
+      soaked.lag_max / soaked.events_per_s, soaked.lag_max_at, soaked.lag_slope,
       soaked.is_lag_flat ? "flat" : "grows"));
   report.note(name, {{"passed", soaked.has_passed()},
                      {"seconds", soaked.seconds},
@@ -187,6 +191,7 @@ void add_soak(const std::string& name, const Soaked& soaked, Report& report) {
                      {"memory_mib", soaked.memory_mean / mib},
                      {"memory_mib_per_min", 60 * soaked.memory_slope / mib},
                      {"lag_max_records", soaked.lag_max},
+                     {"lag_max_at_s", soaked.lag_max_at},
                      {"lag_records_per_s", soaked.lag_slope}});
 }
 
