@@ -14,7 +14,7 @@
 namespace uniqd {
 namespace {
 
-// Why those that are refused are, a line each.
+// Why those that are refused are.
 void set_all(rd_kafka_conf_t* conf, const KafkaProperties& properties,
              std::vector<std::string>& refused) {
   std::array<char, 512> why{};
@@ -30,6 +30,9 @@ void set_all(rd_kafka_conf_t* conf, const KafkaProperties& properties,
 
 }  // namespace
 
+BadKafkaProperties::BadKafkaProperties(std::vector<std::string> faults)
+    : std::runtime_error(fmt::format("{}", fmt::join(faults, "\n"))), faults_(std::move(faults)) {}
+
 KafkaConf make_kafka_conf(const KafkaProperties& defaults, const KafkaProperties& user,
                           const KafkaProperties& forced) {
   KafkaConf conf{rd_kafka_conf_new()};
@@ -37,7 +40,7 @@ KafkaConf make_kafka_conf(const KafkaProperties& defaults, const KafkaProperties
   for (const KafkaProperties* properties : {&defaults, &user, &forced}) {
     set_all(conf.get(), *properties, refused);
   }
-  if (!refused.empty()) throw BadKafkaProperties(fmt::format("{}", fmt::join(refused, "\n")));
+  if (!refused.empty()) throw BadKafkaProperties(std::move(refused));
   return conf;
 }
 
@@ -46,7 +49,7 @@ KafkaClient make_kafka_client(rd_kafka_type_t type, KafkaConf conf) {
   KafkaClient client{rd_kafka_new(type, conf.get(), why.data(), why.size())};
   if (!client) {
     throw BadKafkaProperties(
-        fmt::format("the Kafka properties do not go together: {}", std::string_view{why.data()}));
+        {fmt::format("the Kafka properties do not go together: {}", std::string_view{why.data()})});
   }
   (void)conf.release();  // the client's now
   return client;

@@ -52,11 +52,17 @@ using KafkaLog = std::function<void(int level, std::string_view text)>;
 // librdkafka does not take a property, or not together with the others.
 class BadKafkaProperties : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit BadKafkaProperties(std::vector<std::string> faults);
+
+  // Of each what is wrong with it, and the remedy.
+  [[nodiscard]] const std::vector<std::string>& faults() const { return faults_; }
+
+ private:
+  std::vector<std::string> faults_;
 };
 
 // `forced` wins over `user`, which wins over `defaults`.
-// Throws BadKafkaProperties, a line for each property that librdkafka does not take.
+// Throws BadKafkaProperties, with all that librdkafka does not take.
 [[nodiscard]] KafkaConf make_kafka_conf(const KafkaProperties& defaults,
                                         const KafkaProperties& user, const KafkaProperties& forced);
 

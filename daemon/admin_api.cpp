@@ -28,8 +28,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Values = std::map<std::string, std::string>;
 
-constexpr const char* not_storable = "ids and values are UTF-8, and without NUL";
-
 // What was asked may come back in it, whatever bytes it had.
 Answer answer(int status, const Json& body) {
   return {status, body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
@@ -129,7 +127,7 @@ Answer AdminApi::with_read_model(Work work) {
   } catch (const StoreFailure& failure) {
     opened_.reset();
     if (failure.sqlstate() == not_utf8_sqlstate) {
-      return refuse(400, "BadRequest", not_storable);
+      return refuse(400, "BadRequest", "ids and values are UTF-8, and without NUL");
     }
     return refuse(503, "ReadModelUnreachable", "PostgreSQL does not answer; see /readyz");
   } catch (const std::runtime_error& failure) {
@@ -157,7 +155,6 @@ Answer AdminApi::claims(const Values& parameters) {
 }
 
 Answer AdminApi::entity(const std::string& name) {
-  if (name.find('\0') != std::string::npos) return refuse(400, "BadRequest", not_storable);
   return with_read_model([&](Opened& opened) {
     CompensationFilter filter;
     filter.entity = name;
@@ -234,14 +231,12 @@ Answer AdminApi::check(const std::string& body) {
         400, "BadRequest",
         R"(send {"fields":{"email":"joe@example.com"},"entity":"u1"}; entity is optional)");
   }
-  if (question->entity.find('\0') != std::string::npos) {
-    return refuse(400, "BadRequest", not_storable);
-  }
   const Policy policy = make_policy(settings_);
   return with_read_model([&](Opened& opened) {
-    const auto known = find_entity(opened.session, constraints_, question->entity);
     PerSlot<std::optional<ClaimKey>> parts(constraints_.slot_count());
-    if (known) parts = known->parts;
+    if (const auto known = find_entity(opened.session, constraints_, question->entity)) {
+      parts = known->parts;
+    }
     Json violations = Json::array();
     for (std::size_t index = 0; index < constraints_.size(); ++index) {
       const Constraint& constraint = constraints_[index];

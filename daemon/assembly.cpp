@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <sstream>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -235,9 +234,8 @@ std::vector<std::string> find_refused(const Settings& settings) {
     try {
       (void)make_conf();
     } catch (const BadKafkaProperties& bad) {
-      std::istringstream lines(bad.what());
-      for (std::string line; std::getline(lines, line);) {
-        refused.push_back(fmt::format("{}: {}", key, line));
+      for (const std::string& fault : bad.faults()) {
+        refused.push_back(fmt::format("{}: {}", key, fault));
       }
     }
   };

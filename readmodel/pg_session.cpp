@@ -64,6 +64,11 @@ std::string without_quoted(std::string text) {
 
 }  // namespace
 
+const std::string& whole_text(const std::string& text) {
+  if (text.find('\0') == std::string::npos) return text;
+  throw StoreFailure(std::string(not_utf8_sqlstate), "a text for the database contains a NUL");
+}
+
 std::string with_deadlines(const std::string& conninfo) {
   std::map<std::string, std::string> values{{"application_name", "uniqd"},
                                             {"connect_timeout", "5"},

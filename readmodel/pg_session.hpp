@@ -31,9 +31,14 @@ struct PgStatement {
   const char* sql;
 };
 
+// The text, which libpq would cut off at a NUL without a word. Throws StoreFailure where it has
+// one, as the server does for bytes that are no UTF-8.
+const std::string& whole_text(const std::string& text);
+
 // A parameter's value as the server takes it.
 struct PgArgument {
   explicit PgArgument(const PgArray& array) : bytes(array.encode()), is_binary(true) {}
+  explicit PgArgument(const std::string& text) : bytes(whole_text(text)) {}
   template <class Argument>
   explicit PgArgument(const Argument& argument) : bytes(pqxx::to_string(argument)) {}
   // Of a value, not an array, in its binary form; none: null.
@@ -154,6 +159,7 @@ class PgSession {
   static const Argument& bind(const Argument& argument) {
     return argument;
   }
+  static const std::string& bind(const std::string& text) { return whole_text(text); }
 #if PQXX_VERSION_MAJOR < 7
   static pqxx::binarystring bind(const PgArray& array) {
     return pqxx::binarystring(array.encode());

@@ -31,6 +31,25 @@ constexpr PgStatement spell_bytes{"spell_bytes",
 constexpr PgStatement spell_uuids{
     "spell_uuids", "SELECT string_agg(coalesce(u::text, 'null'), ' ') FROM unnest($1::uuid[]) u"};
 
+TEST_CASE("a text that cannot go over whole does not go over, asked, run or posted") {
+  const PgSchema schema;
+  const std::string cut_off("a\0b", 3);
+  constexpr PgStatement spell{"spell", "SELECT $1::text"};
+  for (const int way : {0, 1, 2}) {
+    CAPTURE(way);
+    PgSession session(schema.target);
+    session.begin();
+    try {
+      if (way == 0) (void)session.run(spell, cut_off);
+      if (way == 1) session.post(spell, cut_off);
+      if (way == 2) session.ask([](const PgRows&) {}, spell, cut_off);
+      FAIL("it went over");
+    } catch (const StoreFailure& failure) {
+      CHECK(failure.sqlstate() == not_utf8_sqlstate);
+    }
+  }
+}
+
 TEST_CASE("arrays go over as they are: empty, with nulls, with odd texts, large") {
   const PgSchema schema;
   PgSession session(schema.target);
