@@ -164,6 +164,10 @@ class Run {
     while (rebuild.step()) {
       if (stop_.is_set()) throw Stopped();
       const auto& state = rebuild.progress();
+      // Loading has not begun yet when it is seen for the only time.
+      if (state.phase == Rebuild::Phase::folding || state.phase == Rebuild::Phase::loading) {
+        reading_seconds_ = seconds_so_far();
+      }
       const std::string phase = phase_name(state.phase);
       probe("rebuild_" + phase);
       bar.show(state.records, state.records_total, state.trouble.empty() ? phase : state.trouble);
@@ -203,8 +207,12 @@ class Run {
     return "done";
   }
 
+  [[nodiscard]] double seconds_so_far() const {
+    return std::chrono::duration<double>(Clock::now() - began_).count();
+  }
+
   [[nodiscard]] Json report_json(const Rebuild& rebuild) const {
-    const double seconds = std::chrono::duration<double>(Clock::now() - began_).count();
+    const double seconds = seconds_so_far();
     const auto& comparison = rebuild.comparison();
     const auto records = rebuild.progress().records;
     Json report{{"swapped", !arguments_.verifies},
@@ -212,6 +220,7 @@ class Run {
                 {"records", records},
                 {"bad_events", rebuild.bad_events()},
                 {"seconds", seconds},
+                {"reading_seconds", reading_seconds_},
                 {"events_per_second", static_cast<double>(records) / seconds},
                 {"memory_mib", peak_mib_},
                 {"claims", compared_json(comparison.claims)}};
@@ -262,6 +271,7 @@ class Run {
   SystemClock clock_;
   std::string value_key_;
   std::unique_ptr<PostgresRebuildStore> store_;
+  double reading_seconds_ = 0;  // of all; until the rest is written
   std::uint64_t memory_mib_ = 0;
   std::uint64_t peak_mib_ = 0;
   Rebuild::Phase told_ = Rebuild::Phase::done;

@@ -17,7 +17,7 @@ struct Sizes {
   std::uint64_t large_claims = 10'000'000;  // T2
   std::chrono::seconds large{20};           // a run, at least
   std::chrono::seconds latency{20};         // a run
-  std::size_t rebuild_events = 1'000'000;
+  std::size_t rebuild_events = 2'000'000;
   std::vector<std::uint64_t> growth_claims{1'000'000};                 // beside 0 and large_claims
   std::vector<std::uint64_t> growth_compensations{10'000, 1'000'000};  // beside 0
   std::size_t growth_events = 800'000;

@@ -26,7 +26,7 @@ constexpr std::chrono::milliseconds slice{10};
 // So many users are there at a time, once they have come: what may not grow must not be made to.
 constexpr std::uint64_t users_present = 1'000'000;
 constexpr double lag_max_s = 2;        // of the stream, at any time after the warm-up
-constexpr double lag_hopeless_s = 30;  // after which nobody needs to see more of it
+constexpr double lag_hopeless_s = 10;  // after which nobody needs to see more of it
 // Over what is looked at: so much of the mean, or what a pause of the database may leave behind:
 // the consumer reads ahead meanwhile (librdkafka's queued.max.messages.kbytes: 64 MiB) and two
 // batches get as large as they may, and an allocator does not give it back. Beside it what the

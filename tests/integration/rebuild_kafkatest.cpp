@@ -71,6 +71,8 @@ TEST_CASE("rebuild --verify: equal models are shown to be equal, and nothing is 
     const Json report = rebuild(*daemon, {"--verify"});
     CHECK(report["equal"] == true);
     CHECK(report["swapped"] == false);
+    CHECK(report["reading_seconds"] > 0);
+    CHECK(report["reading_seconds"] < report["seconds"]);
     CHECK(report["claims"]["both"].get<int>() > 50);
     CHECK(report["compensations"]["both"].get<int>() > 50);
     CHECK(report["to_send"] == 0);
