@@ -75,7 +75,7 @@ struct KnownKeys::Reading {
       if (!has_read_all) return;
       add_waiting();
       session.roll_back();
-      is_complete = true;
+      is_complete = !is_too_much;  // the last few may have been
     } catch (const StoreFailure&) {
       // Then the tables go on being asked.
     }

@@ -638,10 +638,11 @@ TEST_CASE("what is there is known while there is memory for it, and then looked 
     (void)migrate(session, schema.target.schema);
     insert(session, "u1", owning(key(1)));
     CHECK_FALSE(KnownKeys(constraints, 0).may_begin());
+    // By two keys too many: half of the memory is for reading, and 12 bits are for a key.
     session.run(
         "INSERT INTO entities SELECT 'u1-' || n, state FROM entities,"
-        " generate_series(1, 350000) n");
-    KnownKeys more(constraints, 2 * mib);  // of which half is for reading
+        " generate_series(1, 42 * (1 << 14) / 2) n");
+    KnownKeys more(constraints, 2 * mib);
     CHECK_FALSE(read(more, schema));
     CHECK_FALSE(more.may_begin());
     CHECK(more.may_have_key(key(2)));
