@@ -89,7 +89,8 @@ FROM {1}.compensations n
 WHERE (n.due_at IS NOT NULL OR n.state = 'detected')
   AND NOT EXISTS (SELECT 1 FROM {0}.compensations o WHERE o.id = n.id))sql";
 
-// Dead letters that decode now are none any more; those that a person has ended stay ended.
+// Dead letters that decode now are none any more; those that a person has ended stay ended, and
+// keep their number: read again, they are not where they were in the order.
 constexpr const char* merge_dead_letters = R"sql(
 DELETE FROM {0}.dead_letters o WHERE o.ended IS NULL AND o.topic = '{2}' AND NOT EXISTS (
   SELECT 1 FROM {1}.dead_letters n
@@ -98,7 +99,9 @@ INSERT INTO {0}.dead_letters (topic, partition, "offset", reason, raw, sequence)
   SELECT topic, partition, "offset", reason, raw, sequence FROM {1}.dead_letters
   ORDER BY partition, "offset"
   ON CONFLICT (topic, partition, "offset") DO UPDATE
-  SET reason = excluded.reason, raw = excluded.raw, sequence = excluded.sequence)sql";
+  SET reason = excluded.reason, raw = excluded.raw,
+    sequence = CASE WHEN dead_letters.ended IS NULL THEN excluded.sequence
+                    ELSE dead_letters.sequence END)sql";
 
 constexpr const char* move_positions = R"sql(
 INSERT INTO {0}.positions (topic, partition, next_offset, first_offset, anchor_offset, anchor,

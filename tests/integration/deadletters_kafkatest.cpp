@@ -250,5 +250,31 @@ TEST_CASE("source.sequence tells redeliveries at other offsets, also after a res
   CHECK(bed.sql_text("SELECT string_agg(entity, ',' ORDER BY entity) FROM entities") == "u1,u2,u4");
 }
 
+TEST_CASE("source.sequence: what was read again, and is bad once more, keeps its place's number") {
+  TestBed bed;
+  bed.source["sequence"] = "esdb-record-log-position";
+  bed.source["plain"] = wrong_place;
+  bed.produce({numbered(plain_event({"UserAdded", "u1", "e1", {{"email", "a@x"}}}), 10),
+               numbered(cloud_event({"UserAdded", "u2", "e2", {{"email", "b@x"}}}), 20)});
+  const auto daemon = bed.daemon();
+  daemon->start_and_wait();
+  bed.wait_settled();
+  CHECK(daemon->stop() == 0);
+  const std::string letter = "SELECT sequence || coalesce(ended, '') FROM dead_letters";
+  CHECK(bed.sql_text(letter) == "10");
+
+  bed.source.erase("plain");
+  const auto id = bed.sql_text("SELECT id FROM dead_letters");
+  const auto reading = bed.daemon("reading");
+  CHECK(reading->command({"deadletters", "retry", id}).exit_code == 0);
+  CHECK(bed.sql_text("SELECT count(*) FROM entities") == "2");
+  CHECK(bed.sql_text(letter) == "10retried");
+
+  bed.source["plain"] = wrong_place;
+  CHECK(bed.daemon("misplacing")->command({"rebuild"}).exit_code == 0);
+  CHECK(bed.sql_text("SELECT count(*) FROM entities") == "1");
+  CHECK(bed.sql_text(letter) == "10retried");
+}
+
 }  // namespace
 }  // namespace uniqd::test
