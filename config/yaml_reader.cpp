@@ -138,6 +138,10 @@ std::optional<Text> MapReader::scalar(const YAML::Node& node, Place place) {
     reading_->fail(place, wrong_kind(node, "a single value", "write one value, or remove it"));
     return std::nullopt;
   }
+  if (node.Scalar().find('\0') != std::string::npos) {
+    reading_->fail(place, {"holds a NUL", "", "remove the \\0 from it"});
+    return std::nullopt;
+  }
   auto value = interpolate(node.Scalar(), reading_->surroundings());
   if (const auto* complaint = std::get_if<Complaint>(&value)) {
     reading_->fail(place, *complaint);

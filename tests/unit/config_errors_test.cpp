@@ -85,6 +85,9 @@ mode: enforce)",
 
 TEST_CASE("configuration errors: keys") {
   check({
+      {"a NUL, written as YAML has it",
+       R"(log: { level: "info\0" })",
+       {R"(1: log.level: holds a NUL; remove the \0 from it)"}},
       {"a key that is not a text",
        R"(? [mode]
 : enforce)",
