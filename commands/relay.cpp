@@ -28,7 +28,7 @@ RelayStep Relay::step(const std::vector<Partition>& partitions, std::vector<Comm
   }
   auto due = outbox_.due(partitions, pace_.batch_max);
   looked_at_ = std::chrono::steady_clock::now();
-  result.may_have_more = due.size() == pace_.batch_max;
+  result.may_have_more = !due.empty() && due.size() == pace_.batch_max;
 
   const auto exhausted = std::stable_partition(
       due.begin(), due.end(),

@@ -80,7 +80,7 @@ struct RelayStep {
 // How much the relay sends at a time, and how often it looks whether something has become due with
 // time, however much it is handed.
 struct RelayPace {
-  std::size_t batch_max = 500;
+  std::size_t batch_max = 500;  // 0: it only looks
   std::chrono::milliseconds looks_every{1000};
 };
 
@@ -93,6 +93,7 @@ class Relay {
   // Sends one batch of what is due for `partitions` (those that have caught up). The outbox need
   // not be asked where `decided` has what has become due, committed just now; that of other
   // partitions is left for later.
+  // REQUIRES: `decided` is empty where nothing may be sent at a time.
   // Throws StoreFailure from the outbox. After any failure the next step begins anew from what is
   // stored, so nothing is lost and a command may be sent twice with the same id.
   RelayStep step(const std::vector<Partition>& partitions, std::vector<Command> decided = {});

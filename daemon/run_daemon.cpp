@@ -146,10 +146,8 @@ class Daemon {
               {Decoder(make_decoder_options(settings_, constraints_, value_key), constraints_),
                poll_limits, make_on_bad_event(settings_)},
               make_policy(settings_), make_command_form(settings_), probe_);
-    std::thread relay;
-    if (settings_.mode == settings::Mode::enforce) {
-      relay = std::thread([&] { run_relay(publisher); });
-    } else {
+    std::thread relay([&] { run_relay(publisher); });
+    if (settings_.mode == settings::Mode::detect) {
       spdlog::info("mode is detect: nothing is sent; what was decided before waits for enforce");
     }
     spdlog::info("reading {} from {} as group {}", settings_.source.topic, settings_.source.brokers,
@@ -167,21 +165,24 @@ class Daemon {
     }
     sd_notify(0, "STOPPING=1");
     gate_.close();
-    if (relay.joinable()) relay.join();
+    relay.join();
     return exit_code;
   }
 
-  // On the relay's thread: with a connection of its own, and alone with the producer.
+  // On the relay's thread: with a connection of its own, and alone with the producer. In detect
+  // mode it sends nothing, but notices what happens to the server, which an idle loop would not.
   void run_relay(KafkaPublisher& publisher) {
     go_first();
     const SendPolicy policy = make_send_policy(settings_);
     PostgresOutbox outbox(make_pg_target(settings_), settings_.source.topic, policy);
-    Relay relay(outbox, publisher, make_command_form(settings_), relay_pace, probe_);
+    const bool sends = settings_.mode == settings::Mode::enforce;
+    const RelayPace pace = sends ? relay_pace : RelayPace{0, relay_pace.looks_every};
+    Relay relay(outbox, publisher, make_command_form(settings_), pace, probe_);
     unsigned failures = 0;
     std::vector<Command> decided;
-    while (gate_.wait(relay_pace.looks_every, decided)) {
+    while (gate_.wait(pace.looks_every, decided)) {
       // The outbox counts them; and while one cannot be sent, all is looked for, in its order.
-      if (policy.first_sends_max > 0 || failures > 0) decided.clear();
+      if (!sends || policy.first_sends_max > 0 || failures > 0) decided.clear();
       std::string trouble;
       for (bool goes_on = true; goes_on && !stop_.is_set();) {
         goes_on = step_relay(relay, std::exchange(decided, {}), trouble);

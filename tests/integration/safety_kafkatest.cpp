@@ -194,6 +194,20 @@ TEST_CASE("safety: in detect mode there is nothing to pause") {
   CHECK(bed.command_count() == 0);
 }
 
+TEST_CASE("safety: in detect mode, too, an idle daemon notices that the database fails") {
+  TestBed bed;
+  bed.more = "mode: detect\n";
+  const auto daemon = bed.daemon();
+  daemon->start_and_wait();
+  bed.produce(users(0, 1));
+  bed.wait_applied();
+  wait_until("it is ready", [&] { return daemon->get("/readyz").status == 200; });
+  bed.sql("ALTER TABLE compensations RENAME TO hidden");
+  wait_until("it says so", [&] { return daemon->get("/readyz").status == 503; });
+  bed.sql("ALTER TABLE hidden RENAME TO compensations");
+  wait_until("all is well again", [&] { return daemon->get("/readyz").status == 200; });
+}
+
 TEST_CASE("safety: in detect mode nothing is sent, not even what was decided before") {
   TestBed bed;
   const std::string soon = "compensation: { deadline: 1s }\n";

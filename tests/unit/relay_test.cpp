@@ -90,6 +90,17 @@ struct Post {
 
 }  // namespace
 
+TEST_CASE("what may send nothing at a time looks, and that is all") {
+  Post post(2);
+  Relay looking(post.outbox, post.publisher, post.form, {0, post.pace.looks_every},
+                [](std::string_view) {});
+  const RelayStep step = looking.step(post.partitions);
+  CHECK(post.outbox.asked == post.partitions);
+  CHECK_FALSE(step.may_have_more);
+  CHECK(post.publisher.sent.empty());
+  CHECK(post.outbox.marked.empty());
+}
+
 TEST_CASE("what is pending is sent in order and marked") {
   Post post(5);
   const RelayStep first = post.relay.step(post.partitions);
