@@ -22,7 +22,7 @@ struct Sizes {
   std::vector<std::uint64_t> growth_compensations{10'000, 1'000'000};  // beside 0
   std::size_t growth_events = 800'000;
   std::chrono::seconds growth_latency{10};
-  std::chrono::seconds soak{90};
+  std::chrono::seconds soak{120};
   double soak_rate = 0;  // events a second; 0: by what T1 came to
 
   [[nodiscard]] static Sizes quick() { return {}; }
