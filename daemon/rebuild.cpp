@@ -147,12 +147,24 @@ Rebuild::Round Rebuild::read() {
   return round;
 }
 
-void Rebuild::read_ahead() {
-  ahead_ = reading_.post([this] { return read(); });
+void Rebuild::read_ahead(std::size_t rounds) {
+  while (ahead_.size() < rounds) {
+    ahead_.push(reading_.post([this] {
+      Round round = read();
+      note_order();
+      return round;
+    }));
+  }
 }
 
 Rebuild::Round Rebuild::next_round() {
-  Round round = ahead_.valid() ? ahead_.get() : read();
+  Round round;
+  if (ahead_.empty()) {
+    round = read();
+  } else {
+    round = ahead_.front().get();
+    ahead_.pop();
+  }
   progress_.trouble = round.trouble;
   progress_.records += round.record_count;
   bad_count_ += round.bad_events.size();
@@ -186,17 +198,19 @@ void Rebuild::note_anchors() {
 // -------------------------------------------------------------------------------------- in memory
 
 void Rebuild::fold_next() {
+  const bool is_memory_full = options_.is_memory_full();
+  read_ahead(is_memory_full ? 1 : options_.rounds_ahead);
   Round round = next_round();
-  note_order();
-  const bool goes_on = !round.is_at_target && !options_.is_memory_full();
-  if (goes_on) read_ahead();
   process_batch(
       round.events, policy_, seams_.clock.now_ms(), [](Loaded&) {}, known_, counts_);
   std::ranges::move(round.bad_events, std::back_inserter(known_bad_));
   if (round.then) {
     known_.compensations.intervene(round.then->compensation, intervention_of(*round.then));
   }
-  if (!goes_on) progress_.phase = Phase::loading;
+  if (round.is_at_target) {
+    while (!ahead_.empty()) (void)next_round();  // there is nothing behind the target
+  }
+  if (ahead_.empty() && (round.is_at_target || is_memory_full)) progress_.phase = Phase::loading;
 }
 
 // Of the records that were read last.

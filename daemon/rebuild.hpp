@@ -5,6 +5,7 @@
 #include <functional>
 #include <future>
 #include <map>
+#include <queue>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,10 @@ struct RebuildOptions {
   bool is_anew = false;
   // Whether all has to be in the tables from now on, rather than in memory, which is faster.
   std::function<bool()> is_memory_full = [] { return false; };
-  // How, while it folds in memory, the round after is read and decoded.
+  // How, while it folds in memory, the rounds after are read and decoded; at least one, and so many
+  // that reading goes on while a table of many millions grows.
   Ahead ahead = Ahead::beside;
+  std::size_t rounds_ahead = 8;
 };
 
 // From the topic's beginning to where the generation in use stands, and then as far as that moves
@@ -90,7 +93,7 @@ class Rebuild {
   void reached();
   void aim_at(Goal goal);
   Round read();
-  void read_ahead();
+  void read_ahead(std::size_t rounds);
   Round next_round();
   void decode(Round& round);
   void note_anchors();
@@ -126,14 +129,14 @@ class Rebuild {
   Comparison comparison_;
   Prospect prospect_;
 
-  // Of whoever reads: not to be touched while ahead_ is under way.
+  // Of whoever reads: not to be touched while any of ahead_ is under way.
   Decoder decoder_;
   OrderedReader reader_;
   OrderedReader::Batch batch_;
   std::vector<HistoryStep> order_;  // where no history says it
   std::map<Partition, Anchor> anchors_;
-  std::future<Round> ahead_;
-  Worker reading_;  // last, so that it has ended before the rest goes
+  std::queue<std::future<Round>> ahead_;  // their records are not counted yet
+  Worker reading_;                        // last, so that it has ended before the rest goes
 };
 
 }  // namespace uniqd

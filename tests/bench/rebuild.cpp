@@ -37,7 +37,7 @@ double drain(const std::string& topic, std::size_t events) {
   options.topic = topic;
   options.reads_alone = true;
   options.properties = {{"queued.min.messages", "1000000"},
-                        {"queued.max.messages.kbytes", "131072"}};
+                        {"queued.max.messages.kbytes", "32768"}};
   KafkaSource source(options, {});
   Decoder decoder(users_decoding("a key"), users_constraints());
   Poll poll;

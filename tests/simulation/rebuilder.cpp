@@ -65,6 +65,7 @@ void Rebuilder::begin() {
     return;
   }
   options_.ahead = Ahead::at_once;
+  options_.rounds_ahead = 1 + dice.below(3);
   const auto open = [this](Partition partition) {
     auto source = std::make_unique<FakeSource>(world_.topic_, world_.dice_, world_.faults_,
                                                world_.is_broker_down_);
