@@ -63,7 +63,7 @@ void print_table(const std::vector<Compensation>& findings, const nlohmann::orde
 }  // namespace
 
 int run_audit(const Settings& settings, bool as_json, std::uint64_t memory_max_mib) {
-  const StopSignal stop;
+  const StopSignal stop(exit_failed);
   auto options = make_source_options(settings);
   options.start = KafkaStart::earliest;
   options.reads_alone = true;

@@ -240,7 +240,7 @@ class Daemon {
     sd_notify(0, "WATCHDOG=1");
   }
 
-  StopSignal stop_;  // first: its mask is for all threads
+  StopSignal stop_{exit_done};  // first: its mask is for all threads
   const Settings& settings_;
   bool migrates_;
   ConstraintSet constraints_;

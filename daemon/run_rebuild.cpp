@@ -264,7 +264,7 @@ class Run {
     }
   }
 
-  StopSignal stop_;  // first: its mask is for all threads
+  StopSignal stop_{exit_failed};  // first: its mask is for all threads
   Clock::time_point began_ = Clock::now();
   const Settings& settings_;
   RebuildArguments arguments_;

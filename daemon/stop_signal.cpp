@@ -23,7 +23,8 @@ sigset_t waited_for() {
 
 }  // namespace
 
-StopSignal::StopSignal() {
+StopSignal::StopSignal(int exit_code, std::chrono::milliseconds stop_within)
+    : exit_code_(exit_code), stop_within_(stop_within) {
   std::signal(SIGPIPE, SIG_IGN);
   const sigset_t set = waited_for();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
@@ -47,14 +48,14 @@ void StopSignal::wait_for_signals() {
     const int signal = sigtimedwait(&set, nullptr, &look_every);
     if ((signal == SIGTERM || signal == SIGINT) && !is_set_.exchange(true)) {
       spdlog::info("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-      deadline = std::chrono::steady_clock::now() + stop_within;
+      deadline = std::chrono::steady_clock::now() + stop_within_;
       const std::lock_guard lock(mutex_);
       if (on_stop_) on_stop_();
     }
     if (is_set_ && std::chrono::steady_clock::now() > deadline) {
       spdlog::warn("something did not stop in time; leaving it. Nothing is lost");
       spdlog::shutdown();
-      _exit(0);
+      _exit(exit_code_);
     }
   }
 }

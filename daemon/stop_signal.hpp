@@ -10,13 +10,14 @@
 namespace uniqd {
 
 // From construction on, SIGTERM and SIGINT are taken by a thread of its own, which sets the flag
-// and calls `on_stop` once. If the process is still there `stop_within` later, the thread ends it:
-// all that matters is in the database, and the next start goes on from there.
+// and calls `on_stop` once. If the process is still there `stop_within` later, the thread ends it
+// with `exit_code`: all that matters is in the database, and the next start goes on from there.
 //
 // REQUIRES: constructed before any other thread, so that all inherit the signal mask.
 class StopSignal {
  public:
-  StopSignal();
+  explicit StopSignal(int exit_code,
+                      std::chrono::milliseconds stop_within = std::chrono::seconds{9});
   // Ends the thread. REQUIRES: nothing waits for the flag any more.
   ~StopSignal();
   StopSignal(const StopSignal&) = delete;
@@ -26,11 +27,11 @@ class StopSignal {
   void on_stop(std::function<void()> call);
   [[nodiscard]] bool is_set() const { return is_set_; }
 
-  static constexpr std::chrono::seconds stop_within{9};
-
  private:
   void wait_for_signals();
 
+  int exit_code_;
+  std::chrono::milliseconds stop_within_;
   std::atomic<bool> is_set_{false};
   std::atomic<bool> is_over_{false};
   std::mutex mutex_;
