@@ -62,6 +62,7 @@ class Search {
     ask_contenders(session_, needs.contended, known_, loaded_.model);
     ask_open(std::move(needs.compensations));
     session_.flush();
+    check_open();
     find_contenders(needs.contended);
   }
 
@@ -84,6 +85,7 @@ class Search {
     ask_open(compensations_of(names, loaded_.model));
     ask_claims(session_, keys_wanted_by(names, loaded_.model), known_, loaded_.model);
     session_.flush();
+    check_open();
   }
 
   // REQUIRES: who wants these keys has been asked for and answered.
@@ -104,12 +106,23 @@ class Search {
     });
     ask_compensations(session_, ids,
                       [this](Compensation found) { loaded_.compensations.load(std::move(found)); });
+    open_ = std::move(ids);
+  }
+
+  // Ahead of its transaction, a rebuild may swap the tables between two questions.
+  void check_open() const {
+    for (const CompensationId id : open_) {
+      if (loaded_.compensations.find(id)) continue;
+      throw StoreFailure("40001", "an entity's open compensation " + to_uuid_text(id) +
+                                      " is not there; it may have been rebuilt meanwhile");
+    }
   }
 
   PgSession& session_;
   Knowledge known_;
   const Loaded* before_;
   Loaded& loaded_;
+  std::vector<CompensationId> open_;  // asked for
 };
 
 Writer random_writer() {
