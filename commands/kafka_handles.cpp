@@ -14,24 +14,29 @@
 namespace uniqd {
 namespace {
 
+// Why it is refused, if it is; that names the value, but never a secret: any text is a good secret.
+std::optional<std::string> try_to_set(rd_kafka_conf_t* conf, const std::string& name,
+                                      const std::string& value) {
+  std::array<char, 512> why{};
+  const auto result = rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size());
+  return result == RD_KAFKA_CONF_OK ? std::nullopt : std::optional<std::string>(why.data());
+}
+
 // Why those that are refused are.
 void set_all(rd_kafka_conf_t* conf, const KafkaProperties& properties,
              std::vector<std::string>& refused) {
-  std::array<char, 512> why{};
   for (const auto& [name, value] : properties) {
-    const auto result =
-        rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size());
-    if (result == RD_KAFKA_CONF_OK) continue;
-    // Why librdkafka refused names the value, but never a secret: any text is a good secret.
-    refused.push_back(fmt::format("Kafka property \"{}\": {}; correct or remove it", name,
-                                  std::string_view{why.data()}));
+    if (const auto why = try_to_set(conf, name, value)) {
+      refused.push_back(fmt::format("Kafka property \"{}\": {}; correct or remove it", name, *why));
+    }
   }
 }
 
 }  // namespace
 
-BadKafkaProperties::BadKafkaProperties(std::vector<std::string> faults)
-    : std::runtime_error(fmt::format("{}", fmt::join(faults, "\n"))), faults_(std::move(faults)) {}
+std::optional<std::string> why_kafka_refuses(const std::string& name, const std::string& value) {
+  return try_to_set(KafkaConf{rd_kafka_conf_new()}.get(), name, value);
+}
 
 KafkaConf make_kafka_conf(const KafkaProperties& defaults, const KafkaProperties& user,
                           const KafkaProperties& forced) {
@@ -40,7 +45,7 @@ KafkaConf make_kafka_conf(const KafkaProperties& defaults, const KafkaProperties
   for (const KafkaProperties* properties : {&defaults, &user, &forced}) {
     set_all(conf.get(), *properties, refused);
   }
-  if (!refused.empty()) throw BadKafkaProperties(std::move(refused));
+  if (!refused.empty()) throw BadKafkaProperties(fmt::format("{}", fmt::join(refused, "\n")));
   return conf;
 }
 
@@ -49,7 +54,7 @@ KafkaClient make_kafka_client(rd_kafka_type_t type, KafkaConf conf) {
   KafkaClient client{rd_kafka_new(type, conf.get(), why.data(), why.size())};
   if (!client) {
     throw BadKafkaProperties(
-        {fmt::format("the Kafka properties do not go together: {}", std::string_view{why.data()})});
+        fmt::format("the Kafka properties do not go together: {}", std::string_view{why.data()}));
   }
   (void)conf.release();  // the client's now
   return client;

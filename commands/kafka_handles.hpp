@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -52,14 +53,12 @@ using KafkaLog = std::function<void(int level, std::string_view text)>;
 // librdkafka does not take a property, or not together with the others.
 class BadKafkaProperties : public std::runtime_error {
  public:
-  explicit BadKafkaProperties(std::vector<std::string> faults);
-
-  // Of each what is wrong with it, and the remedy.
-  [[nodiscard]] const std::vector<std::string>& faults() const { return faults_; }
-
- private:
-  std::vector<std::string> faults_;
+  using std::runtime_error::runtime_error;
 };
+
+// Why librdkafka does not take a property with this value; nothing where it does. Never a secret.
+[[nodiscard]] std::optional<std::string> why_kafka_refuses(const std::string& name,
+                                                           const std::string& value);
 
 // `forced` wins over `user`, which wins over `defaults`.
 // Throws BadKafkaProperties, with all that librdkafka does not take.

@@ -42,6 +42,14 @@ bool both_given(MapReader& map, std::string_view name, std::string_view other) {
   return true;
 }
 
+void try_property(const MapReader& map, const std::string& key, const std::string& property,
+                  const std::string& value) {
+  const auto why = map.reading().surroundings().why_kafka_refuses(property, value);
+  if (!why) return;
+  map.reading().fail(map.place_of(key), {fmt::format("is not taken by librdkafka: {}", *why), "",
+                                         "correct or remove it"});
+}
+
 void read_property_file(MapReader& map, const std::string& key, KafkaProperties& properties,
                         KafkaPropertyFiles& files) {
   const std::string property = key.substr(0, key.size() - file_suffix.size());
@@ -54,6 +62,7 @@ void read_property_file(MapReader& map, const std::string& key, KafkaProperties&
   if (both_given(map, property, key)) return;
   std::string path;
   if (auto content = read_secret_file(map, key, path)) {
+    try_property(map, key, property, *content);
     properties[property] = *std::move(content);
     files[property] = path;
   }
@@ -72,6 +81,7 @@ void read_kafka(MapReader map, bool may_set_brokers, KafkaProperties& properties
     } else if (key.ends_with(file_suffix)) {
       read_property_file(map, key, properties, files);
     } else if (const auto text = map.text(key)) {
+      try_property(map, key, key, text->value);
       properties[key] = text->value;
     }
   }
@@ -157,6 +167,10 @@ void read_postgres(MapReader& map, ReadModel& readmodel) {
   // The value may hold a password, so it is not shown.
   if (const auto complaint = check_postgres("postgres", *content)) {
     map.reading().fail(map.place_of(key), *complaint);
+  } else if (const auto why = map.reading().surroundings().why_libpq_refuses(*content)) {
+    map.reading().fail(map.place_of(key),
+                       {fmt::format("is not taken by libpq: {}", *why), "",
+                        "write it as libpq takes it, a URI or keywords and values"});
   }
   readmodel.postgres = *std::move(content);
 }

@@ -27,6 +27,11 @@ std::optional<std::string> whole_file(const std::string& path) {
 
 }  // namespace
 
-Surroundings system_surroundings() { return {environment_variable, whole_file}; }
+Surroundings system_surroundings() {
+  Surroundings surroundings;
+  surroundings.get_env = environment_variable;
+  surroundings.read_file = whole_file;
+  return surroundings;
+}
 
 }  // namespace uniqd

@@ -13,9 +13,16 @@ struct Surroundings {
   std::function<std::optional<std::string>(const std::string& name)> get_env;
   // The whole content of a file; nothing when it cannot be read.
   std::function<std::optional<std::string>(const std::string& path)> read_file;
+  // Why librdkafka does not take a property with this value, and libpq a connection string, without
+  // a secret in it; nothing when they do.
+  std::function<std::optional<std::string>(const std::string& name, const std::string& value)>
+      why_kafka_refuses = [](const auto&, const auto&) { return std::nullopt; };
+  std::function<std::optional<std::string>(const std::string& conninfo)> why_libpq_refuses =
+      [](const auto&) { return std::nullopt; };
 };
 
-// The real ones. get_env reads the process environment: not while another thread changes it.
+// The real environment and files; no library is asked. get_env reads the process environment: not
+// while another thread changes it.
 Surroundings system_surroundings();
 
 }  // namespace uniqd

@@ -228,26 +228,4 @@ KafkaPublisherOptions make_publisher_options(const Settings& settings) {
   return options;
 }
 
-std::vector<std::string> find_refused(const Settings& settings) {
-  std::vector<std::string> refused;
-  const auto try_out = [&refused](const char* key, const auto& make_conf) {
-    try {
-      (void)make_conf();
-    } catch (const BadKafkaProperties& bad) {
-      for (const std::string& fault : bad.faults()) {
-        refused.push_back(fmt::format("{}: {}", key, fault));
-      }
-    }
-  };
-  try_out("source.kafka", [&] { return make_source_conf(make_source_options(settings)); });
-  try_out("commands.kafka", [&] { return make_publisher_conf(make_publisher_options(settings)); });
-  try {
-    (void)with_deadlines(settings.readmodel.postgres);
-  } catch (const StoreFailure& bad) {
-    refused.push_back(std::string(bad.what()) +
-                      "; write it as libpq takes it, a URI or keywords and values");
-  }
-  return refused;
-}
-
 }  // namespace uniqd

@@ -36,7 +36,4 @@ namespace uniqd {
 [[nodiscard]] KafkaSourceOptions make_source_options(const Settings& settings);
 [[nodiscard]] KafkaPublisherOptions make_publisher_options(const Settings& settings);
 
-// What librdkafka and libpq do not take, and what to do about it, a line each. Connects to nothing.
-[[nodiscard]] std::vector<std::string> find_refused(const Settings& settings);
-
 }  // namespace uniqd

@@ -27,6 +27,7 @@
 #include "daemon/run_deadletters.hpp"
 #include "daemon/run_rebuild.hpp"
 #include "daemon/version.hpp"
+#include "readmodel/pg_session.hpp"
 
 namespace uniqd {
 namespace {
@@ -78,7 +79,10 @@ void set_up_log(const settings::Log& log) {
 using Work = std::function<int(const Settings&)>;
 
 int with_settings(const Arguments& arguments, const Work& work) {
-  const auto loaded = load_settings_file(arguments.config, system_surroundings());
+  Surroundings surroundings = system_surroundings();
+  surroundings.why_kafka_refuses = why_kafka_refuses;
+  surroundings.why_libpq_refuses = why_libpq_refuses;
+  const auto loaded = load_settings_file(arguments.config, surroundings);
   if (const auto* errors = std::get_if<std::vector<SettingsError>>(&loaded)) {
     for (const SettingsError& error : *errors) fmt::print(stderr, "{}\n", format_error(error));
     return exit_bad_config;
@@ -87,11 +91,7 @@ int with_settings(const Arguments& arguments, const Work& work) {
   refuse_core_dumps();
   set_up_log(settings.log);
   try {
-    const auto refused = find_refused(settings);
-    for (const std::string& text : refused) {
-      fmt::print(stderr, "{}: {}\n", arguments.config, text);
-    }
-    return refused.empty() ? work(settings) : exit_bad_config;
+    return work(settings);
   } catch (const BadKafkaProperties& bad) {
     return complain(std::string(bad.what()) + "; see source.kafka and commands.kafka",
                     exit_bad_config);
@@ -101,14 +101,28 @@ int with_settings(const Arguments& arguments, const Work& work) {
   }
 }
 
+void add_config(CLI::App& command, Arguments& arguments) {
+  command.add_option("--config", arguments.config, "the YAML configuration file (required)")
+      ->type_name("FILE");
+}
+
 CLI::App* add_command(CLI::App& app, const char* name, const char* help, Arguments& arguments,
                       Work work, Work& chosen) {
   CLI::App* command = app.add_subcommand(name, help);
-  command->add_option("--config", arguments.config, "the YAML configuration file")
-      ->required()
-      ->type_name("FILE");
-  command->callback([&chosen, work = std::move(work)] { chosen = work; });
+  add_config(*command, arguments);
+  command->callback([&, work = std::move(work)] {
+    if (arguments.config.empty()) throw CLI::RequiredError("--config");
+    chosen = work;
+  });
   return command;
+}
+
+// Of commands; the configuration may be named before or behind theirs.
+CLI::App* add_group(CLI::App& app, const char* name, const char* help, Arguments& arguments) {
+  CLI::App* group = app.add_subcommand(name, help);
+  group->require_subcommand(1);
+  add_config(*group, arguments);
+  return group;
 }
 
 void add_limit(CLI::App& list, Arguments& given) {
@@ -118,8 +132,7 @@ void add_limit(CLI::App& list, Arguments& given) {
 }
 
 void add_compensation_commands(CLI::App& app, Arguments& given, Work& chosen) {
-  CLI::App* group = app.add_subcommand("compensations", "look at compensations, or step in");
-  group->require_subcommand(1);
+  CLI::App* group = add_group(app, "compensations", "look at compensations, or step in", given);
   auto* list = add_command(
       *group, "list", "the latest first", given,
       [&](const Settings& settings) {
@@ -147,8 +160,8 @@ void add_compensation_commands(CLI::App& app, Arguments& given, Work& chosen) {
 }
 
 void add_deadletter_commands(CLI::App& app, Arguments& given, Work& chosen) {
-  CLI::App* group = app.add_subcommand("deadletters", "records that are no events, and what to do");
-  group->require_subcommand(1);
+  CLI::App* group =
+      add_group(app, "deadletters", "records that are no events, and what to do", given);
   auto* list = add_command(
       *group, "list", "the latest first", given,
       [&](const Settings& settings) {

@@ -69,7 +69,22 @@ const std::string& whole_text(const std::string& text) {
   throw StoreFailure(std::string(not_utf8_sqlstate), "a text for the database contains a NUL");
 }
 
+std::optional<std::string> why_libpq_refuses(const std::string& conninfo) {
+  char* error = nullptr;
+  PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), &error);
+  if (options) {
+    PQconninfoFree(options);
+    return std::nullopt;
+  }
+  const std::string why = error ? without_quoted(first_line(error)) : "no connection string";
+  PQfreemem(error);
+  return why + " (it may hold a password, so what is in quotes is not shown)";
+}
+
 std::string with_deadlines(const std::string& conninfo) {
+  if (const auto why = why_libpq_refuses(conninfo)) {
+    throw StoreFailure("08001", "readmodel.postgres: " + *why);
+  }
   std::map<std::string, std::string> values{{"application_name", "uniqd"},
                                             {"connect_timeout", "5"},
                                             {"keepalives_idle", "10"},
@@ -77,14 +92,8 @@ std::string with_deadlines(const std::string& conninfo) {
                                             {"keepalives_count", "3"},
                                             {"tcp_user_timeout", "20000"},
                                             {"target_session_attrs", "read-write"}};
-  char* error = nullptr;
-  PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), &error);
-  if (!options) {
-    const std::string text = error ? without_quoted(first_line(error)) : "no connection string";
-    PQfreemem(error);
-    throw StoreFailure("08001", "readmodel.postgres: " + text + " (it may hold a password, so " +
-                                    "what is in quotes is not shown)");
-  }
+  PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), nullptr);
+  if (!options) throw std::bad_alloc();
   for (const PQconninfoOption* option = options; option->keyword; ++option) {
     if (option->val) values[option->keyword] = option->val;
   }

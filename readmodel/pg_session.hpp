@@ -22,6 +22,10 @@ struct PgTarget {
   std::string schema;    // a plain identifier
 };
 
+// Why libpq does not take a connection string, without what may be a password; nothing where it
+// does.
+[[nodiscard]] std::optional<std::string> why_libpq_refuses(const std::string& conninfo);
+
 // The given connection string with a deadline for everything that it leaves open.
 [[nodiscard]] std::string with_deadlines(const std::string& conninfo);
 

@@ -60,10 +60,11 @@ TEST_CASE("what a client library does not take is bad configuration, whoever is 
   }
 }
 
-TEST_CASE("all that client libraries do not take is said at once, and no password") {
+TEST_CASE("what client libraries do not take is said at once with the rest, and no password") {
   TestBed bed;
   bed.source["kafka"] = "{ no.such: 1, nor.such: 2 }";
   bed.commands["kafka"] = "{ nothing.such: 3 }";
+  bed.more = "compensation: { attempts: 0 }\n";
   for (const char* conninfo :
        {"postgresql://u:100%zz-secret@h/db", "postgresql://u:secret@[::1]x/db",
         "host=h password=my secret", "host=h password=a sec=ret secret=1 'secret"}) {
@@ -71,9 +72,10 @@ TEST_CASE("all that client libraries do not take is said at once, and no passwor
     bed.postgres = conninfo;
     const auto refused = bed.daemon()->command({"check"});
     CHECK(refused.exit_code == 78);
-    for (const char* said : {"source.kafka: Kafka property \"no.such\"", "\"nor.such\"",
-                             "commands.kafka: Kafka property \"nothing.such\"",
-                             "readmodel.postgres: ", "write it as libpq takes it"}) {
+    for (const char* said :
+         {": source.kafka.no.such: is not taken by librdkafka: ", ": source.kafka.nor.such: ",
+          ": commands.kafka.nothing.such: ", "correct or remove it",
+          ": readmodel.postgres: ", "write it as libpq takes it", ": compensation.attempts: "}) {
       CHECK_MESSAGE(contains(refused.err, said), refused.err);
     }
     for (const char* secret : {"secret", "100%zz", "sec"}) {
@@ -190,6 +192,20 @@ TEST_CASE("status and lookup, as text and as JSON, with and without a schema") {
   CHECK(unknown.exit_code == 2);
   CHECK(contains(unknown.err, "there are: email, full_name, username"));
   CHECK(daemon->command({"lookup", "email", "phone=1"}).exit_code == 2);
+}
+
+TEST_CASE("a group's commands take the configuration before or behind their own name") {
+  TestBed bed;
+  const auto daemon = bed.daemon();
+  REQUIRE(daemon->command({"migrate"}).exit_code == 0);
+  for (const char* group : {"compensations", "deadletters"}) {
+    CAPTURE(group);
+    CHECK(run_uniqd({group, "--config", daemon->config_path(), "list"}).exit_code == 0);
+    CHECK(run_uniqd({group, "list", "--config", daemon->config_path()}).exit_code == 0);
+    const auto without = run_uniqd({group, "list"});
+    CHECK(without.exit_code == 2);
+    CHECK_MESSAGE(contains(without.err, "--config is required"), without.err);
+  }
 }
 
 TEST_CASE("words that are not commands are usage, with 2") {
