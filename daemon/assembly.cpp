@@ -1,7 +1,5 @@
 #include "daemon/assembly.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <string_view>
 #include <utility>

@@ -84,6 +84,11 @@ std::string_view bytes(const void* data, std::size_t size) {
 
 }  // namespace
 
+void read_far_ahead(KafkaProperties& properties) {
+  properties.emplace("queued.min.messages", "1000000");
+  properties.emplace("queued.max.messages.kbytes", "32768");
+}
+
 KafkaConf make_source_conf(const KafkaSourceOptions& options) {
   return make_kafka_conf(defaults(), options.properties, forced(options));
 }

@@ -34,6 +34,10 @@ struct KafkaSourceOptions {
   std::optional<Partition> only_partition{};  // of those, with reads_alone
 };
 
+// For who reads whole topics, where the user does not say it: reads 32 MiB ahead, of however many
+// records. More is memory for the system to clear, and nothing gained.
+void read_far_ahead(KafkaProperties& properties);
+
 // The properties of the source's consumer: those that uniqd owns, the user's, and defaults.
 // Throws std::runtime_error where librdkafka does not take one.
 [[nodiscard]] KafkaConf make_source_conf(const KafkaSourceOptions& options);

@@ -14,7 +14,6 @@
 
 #include "commands/kafka_handles.hpp"
 #include "config/load_settings.hpp"
-#include "daemon/assembly.hpp"
 #include "daemon/cli.hpp"
 #include "daemon/cli_support.hpp"
 #include "daemon/exit_codes.hpp"

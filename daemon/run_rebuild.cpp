@@ -150,10 +150,7 @@ class Run {
   [[nodiscard]] std::unique_ptr<RecordSource> open_partition(Partition partition) const {
     auto options = reading_alone(settings_);
     options.only_partition = partition;
-    // By bytes alone: the default is a number of records, which may be large. More than this is
-    // memory for the system to clear, and nothing gained.
-    options.properties.emplace("queued.min.messages", "1000000");
-    options.properties.emplace("queued.max.messages.kbytes", "32768");
+    read_far_ahead(options.properties);
     return std::make_unique<KafkaSource>(options, KafkaLog{});
   }
 

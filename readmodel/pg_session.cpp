@@ -62,6 +62,22 @@ std::string without_quoted(std::string text) {
   return text.replace(first, last > first ? last - first + 1 : std::string::npos, "\"...\"");
 }
 
+struct FreeConninfo {
+  void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
+};
+using ConninfoOptions = std::unique_ptr<PQconninfoOption, FreeConninfo>;
+
+// Nothing where libpq does not take it; then `why`, without what may be a password.
+ConninfoOptions parse_conninfo(const std::string& conninfo, std::string& why) {
+  char* error = nullptr;
+  ConninfoOptions options(PQconninfoParse(conninfo.c_str(), &error));
+  if (options) return options;
+  why = error ? without_quoted(first_line(error)) : "no connection string";
+  why += " (it may hold a password, so what is in quotes is not shown)";
+  PQfreemem(error);
+  return nullptr;
+}
+
 }  // namespace
 
 const std::string& whole_text(const std::string& text) {
@@ -70,21 +86,14 @@ const std::string& whole_text(const std::string& text) {
 }
 
 std::optional<std::string> why_libpq_refuses(const std::string& conninfo) {
-  char* error = nullptr;
-  PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), &error);
-  if (options) {
-    PQconninfoFree(options);
-    return std::nullopt;
-  }
-  const std::string why = error ? without_quoted(first_line(error)) : "no connection string";
-  PQfreemem(error);
-  return why + " (it may hold a password, so what is in quotes is not shown)";
+  std::string why;
+  return parse_conninfo(conninfo, why) ? std::nullopt : std::optional(why);
 }
 
 std::string with_deadlines(const std::string& conninfo) {
-  if (const auto why = why_libpq_refuses(conninfo)) {
-    throw StoreFailure("08001", "readmodel.postgres: " + *why);
-  }
+  std::string why;
+  const ConninfoOptions options = parse_conninfo(conninfo, why);
+  if (!options) throw StoreFailure("08001", "readmodel.postgres: " + why);
   std::map<std::string, std::string> values{{"application_name", "uniqd"},
                                             {"connect_timeout", "5"},
                                             {"keepalives_idle", "10"},
@@ -92,12 +101,9 @@ std::string with_deadlines(const std::string& conninfo) {
                                             {"keepalives_count", "3"},
                                             {"tcp_user_timeout", "20000"},
                                             {"target_session_attrs", "read-write"}};
-  PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), nullptr);
-  if (!options) throw std::bad_alloc();
-  for (const PQconninfoOption* option = options; option->keyword; ++option) {
+  for (const PQconninfoOption* option = options.get(); option->keyword; ++option) {
     if (option->val) values[option->keyword] = option->val;
   }
-  PQconninfoFree(options);
   std::string text;
   for (const auto& [keyword, value] : values) text += keyword + "=" + quoted(value) + " ";
   return text;

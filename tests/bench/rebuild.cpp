@@ -36,8 +36,7 @@ double drain(const std::string& topic, std::size_t events) {
   options.group = "bench-drain";
   options.topic = topic;
   options.reads_alone = true;
-  options.properties = {{"queued.min.messages", "1000000"},
-                        {"queued.max.messages.kbytes", "32768"}};
+  read_far_ahead(options.properties);
   KafkaSource source(options, {});
   Decoder decoder(users_decoding("a key"), users_constraints());
   Poll poll;
